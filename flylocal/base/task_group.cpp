@@ -1,0 +1,46 @@
+#include "flylocal/base/task_group.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <cassert>
+#include <exception>
+#include <vector>
+
+namespace flylocal {
+
+TaskGroup::~TaskGroup() { assert(running_.empty() && "cancel() and wait() before destroying a TaskGroup"); }
+
+void TaskGroup::spawn(std::string name, Task<> task) {
+  auto running = running_.emplace(running_.end());
+  running->name = std::move(name);
+  auto ended = [this, running](std::exception_ptr failure) {
+    if (failure) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& error) {
+        spdlog::error("{}: {}", running->name, error.what());
+      }
+    }
+    running_.erase(running);
+    if (running_.empty()) emptied_.cancel();
+  };
+  asio::co_spawn(executor_, std::move(task), asio::bind_cancellation_slot(running->cancel.slot(), std::move(ended)));
+}
+
+void TaskGroup::cancel() {
+  // Emitting may end a task at once and take it out of the list, so the list is walked by position.
+  for (auto it = running_.begin(); it != running_.end();) {
+    auto current = it++;
+    current->cancel.emit(asio::cancellation_type::terminal);
+  }
+}
+
+Task<> TaskGroup::wait() {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  while (!running_.empty()) {
+    emptied_.expires_at(Timer::time_point::max());
+    co_await emptied_.async_wait(as_result);
+  }
+}
+
+}  // namespace flylocal

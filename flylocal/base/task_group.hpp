@@ -1,0 +1,38 @@
+#pragma once
+
+#include <list>
+#include <string>
+
+#include "flylocal/base/async.hpp"
+
+namespace flylocal {
+
+/// Owns the coroutines that run beside their maker: none is detached. A task that ends with an exception is
+/// logged by its name. All members belong to the io_context's one thread.
+class TaskGroup {
+ public:
+  explicit TaskGroup(Executor executor) : executor_(std::move(executor)), emptied_(executor_) {}
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
+  /// No task may be running: cancel() and wait() come first.
+  ~TaskGroup();
+
+  /// Starts `task` at the executor's next turn.
+  void spawn(std::string name, Task<> task);
+  /// Cancels every task at its present wait. Tasks may still await clean-up if they reset their cancellation state.
+  void cancel();
+  /// Ends when no task runs.
+  Task<> wait();
+  std::size_t size() const { return running_.size(); }
+
+ private:
+  struct Running {
+    std::string name;
+    asio::cancellation_signal cancel;
+  };
+  Executor executor_;
+  Timer emptied_;
+  std::list<Running> running_;
+};
+
+}  // namespace flylocal
