@@ -1,0 +1,161 @@
+#include "netns/socket_inventory.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <tuple>
+
+namespace flylocal::netns {
+namespace {
+
+// The kernel's socket states (include/net/tcp_states.h); an unconnected UDP socket is "closed".
+constexpr std::uint32_t kListenStates = 1u << 10;
+constexpr std::uint32_t kUnconnectedStates = 1u << 7;
+
+boost::asio::ip::address address_of(int family, const void* raw) {
+  if (family == AF_INET) {
+    boost::asio::ip::address_v4::bytes_type bytes;
+    std::memcpy(bytes.data(), raw, bytes.size());
+    return boost::asio::ip::address_v4(bytes);
+  }
+  boost::asio::ip::address_v6::bytes_type bytes;
+  std::memcpy(bytes.data(), raw, bytes.size());
+  return boost::asio::ip::address_v6(bytes);
+}
+
+struct Dump {
+  BoundSocket::Protocol protocol;
+  std::vector<BoundSocket>* sockets;
+};
+
+int on_socket(nl_msg* message, void* argument) {
+  auto& dump = *static_cast<Dump*>(argument);
+  nlmsghdr* header = nlmsg_hdr(message);
+  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || !nlmsg_valid_hdr(header, sizeof(inet_diag_msg))) return NL_SKIP;
+  const auto* diag = static_cast<const inet_diag_msg*>(nlmsg_data(header));
+  if (diag->id.idiag_sport == 0) return NL_OK;
+  bool v6_only = false;
+  if (diag->idiag_family == AF_INET6)
+    if (nlattr* flag = nlmsg_find_attr(header, sizeof *diag, INET_DIAG_SKV6ONLY)) v6_only = nla_get_u8(flag) != 0;
+  dump.sockets->push_back({dump.protocol, address_of(diag->idiag_family, diag->id.idiag_src), ntohs(diag->id.idiag_sport),
+                           v6_only, diag->idiag_rqueue, diag->idiag_wqueue, diag->idiag_inode});
+  return NL_OK;
+}
+
+std::string read_small_file(const std::string& path) {
+  std::string text;
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[4096];
+  if (ssize_t n = fd ? ::read(fd.get(), buffer, sizeof buffer) : 0; n > 0) text.assign(buffer, static_cast<std::size_t>(n));
+  return text;
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using DirectoryPtr = std::unique_ptr<DIR, CloseDirectory>;
+
+template <class Number>
+bool parse_number(std::string_view text, Number& number) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+SocketOwner describe_process(const std::string& process_directory, pid_t pid) {
+  SocketOwner owner{pid, read_small_file(process_directory + "/comm"), {}};
+  if (owner.name.ends_with('\n')) owner.name.pop_back();
+  std::string arguments = read_small_file(process_directory + "/cmdline");
+  for (std::size_t begin = 0; begin < arguments.size();) {
+    std::size_t end = std::min(arguments.find('\0', begin), arguments.size());
+    owner.command_line.push_back(arguments.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return owner;
+}
+
+}  // namespace
+
+void SocketInventory::Close::operator()(nl_sock* socket) const { nl_socket_free(socket); }
+
+Result<SocketInventory> SocketInventory::open(const NetworkNamespace& ns) {
+  auto visit = NamespaceVisit::to(ns);
+  if (!visit) return visit.error();
+  SocketInventory inventory(nl_socket_alloc());
+  if (!inventory.socket_) return Error{"allocate a netlink socket: out of memory"};
+  if (int code = nl_connect(inventory.socket_.get(), NETLINK_SOCK_DIAG); code < 0)
+    return Error{fmt::format("open a socket-diagnostics netlink socket: {}", nl_geterror(code)),
+                 std::make_error_code(std::errc::protocol_not_supported)};
+  return inventory;
+}
+
+Result<std::vector<BoundSocket>> SocketInventory::read() {
+  std::vector<BoundSocket> sockets;
+  struct Query {
+    int family, protocol;
+    std::uint32_t states;
+    BoundSocket::Protocol kind;
+  };
+  for (const Query& query : {Query{AF_INET, IPPROTO_TCP, kListenStates, BoundSocket::Protocol::kTcp},
+                             Query{AF_INET6, IPPROTO_TCP, kListenStates, BoundSocket::Protocol::kTcp},
+                             Query{AF_INET, IPPROTO_UDP, kUnconnectedStates, BoundSocket::Protocol::kUdp},
+                             Query{AF_INET6, IPPROTO_UDP, kUnconnectedStates, BoundSocket::Protocol::kUdp}}) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = static_cast<std::uint8_t>(query.family);
+    request.sdiag_protocol = static_cast<std::uint8_t>(query.protocol);
+    request.idiag_states = query.states;
+    Dump dump{query.kind, &sockets};
+    nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, on_socket, &dump);
+    int code = nl_send_simple(socket_.get(), SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request);
+    if (code >= 0) code = nl_recvmsgs_default(socket_.get());
+    if (code < 0) return Error{fmt::format("read the sockets of a machine: {}", nl_geterror(code))};
+  }
+  auto key = [](const BoundSocket& s) { return std::tuple(s.protocol, s.port, s.address, s.v6_only); };
+  std::sort(sockets.begin(), sockets.end(), [&](auto& a, auto& b) { return key(a) < key(b); });
+  sockets.erase(std::unique(sockets.begin(), sockets.end(), [&](auto& a, auto& b) { return key(a) == key(b); }),
+                sockets.end());
+  return sockets;
+}
+
+std::map<std::uint32_t, SocketOwner> socket_owners(pid_t init_pid) {
+  std::map<std::uint32_t, SocketOwner> owners;
+  const std::string proc = fmt::format("/proc/{}/root/proc", init_pid);
+  DirectoryPtr processes(::opendir(proc.c_str()));
+  if (!processes) return owners;
+  std::vector<pid_t> pids;
+  while (const dirent* entry = ::readdir(processes.get()))
+    if (pid_t pid; parse_number(std::string_view(entry->d_name), pid)) pids.push_back(pid);
+  std::sort(pids.begin(), pids.end());
+
+  for (pid_t pid : pids) {
+    const std::string process = fmt::format("{}/{}", proc, pid);
+    DirectoryPtr descriptors(::opendir((process + "/fd").c_str()));
+    if (!descriptors) continue;
+    while (const dirent* entry = ::readdir(descriptors.get())) {
+      char target[64];
+      const ssize_t n = ::readlinkat(::dirfd(descriptors.get()), entry->d_name, target, sizeof target);
+      std::string_view link(target, n > 0 ? static_cast<std::size_t>(n) : 0);
+      constexpr std::string_view kPrefix = "socket:[";
+      if (!link.starts_with(kPrefix) || !link.ends_with(']')) continue;
+      std::uint32_t inode = 0;
+      if (parse_number(link.substr(kPrefix.size(), link.size() - kPrefix.size() - 1), inode) && !owners.contains(inode))
+        owners.emplace(inode, describe_process(process, pid));
+    }
+  }
+  return owners;
+}
+
+}  // namespace flylocal::netns

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flylocal/base/result.hpp"
+#include "netns/network_namespace.hpp"
+
+struct nl_sock;
+
+namespace flylocal::netns {
+
+/// A socket that waits for others: a listening TCP socket or a bound, unconnected UDP one. sock_diag(7)
+struct BoundSocket {
+  enum class Protocol { kTcp, kUdp } protocol;
+  boost::asio::ip::address address;
+  std::uint16_t port;
+  /// IPV6_V6ONLY (ipv6(7)): a wildcard without it takes IPv4 connections too. False for IPv4 sockets.
+  bool v6_only;
+  std::uint32_t queued;   ///< TCP: connections that wait to be accepted
+  std::uint32_t backlog;  ///< TCP: how many may wait
+  std::uint32_t inode;    ///< the key to its owner
+};
+
+/// A process that holds a socket, as the guest sees it.
+struct SocketOwner {
+  pid_t pid;
+  std::string name;  ///< /proc/PID/comm
+  std::vector<std::string> command_line;
+};
+
+/// Reads the sockets of one network namespace, at any time, from any thread (one at a time).
+class SocketInventory {
+ public:
+  static Result<SocketInventory> open(const NetworkNamespace& ns);
+  /// All bound sockets, one row per distinct protocol, address and port (SO_REUSEPORT shows several), ordered.
+  Result<std::vector<BoundSocket>> read();
+
+ private:
+  struct Close {
+    void operator()(nl_sock* socket) const;
+  };
+  explicit SocketInventory(nl_sock* socket) : socket_(socket) {}
+  std::unique_ptr<nl_sock, Close> socket_;
+};
+
+/// Who holds which socket in the guest whose init has `init_pid`, by inode. Of several holders the one with the
+/// lowest pid is named: the parent rather than its workers. A process that ends meanwhile is left out.
+std::map<std::uint32_t, SocketOwner> socket_owners(pid_t init_pid);
+
+}  // namespace flylocal::netns
