@@ -22,7 +22,7 @@ void TaskGroup::spawn(std::string name, Task<> task) {
       }
     }
     running_.erase(running);
-    if (running_.empty()) emptied_.cancel();
+    if (running_.empty()) emptied_.notify_all();
   };
   asio::co_spawn(executor_, std::move(task), asio::bind_cancellation_slot(running->cancel.slot(), std::move(ended)));
 }
@@ -37,10 +37,7 @@ void TaskGroup::cancel() {
 
 Task<> TaskGroup::wait() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  while (!running_.empty()) {
-    emptied_.expires_at(Timer::time_point::max());
-    co_await emptied_.async_wait(as_result);
-  }
+  while (!running_.empty()) co_await emptied_.wait();
 }
 
 }  // namespace flylocal

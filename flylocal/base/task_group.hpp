@@ -3,7 +3,7 @@
 #include <list>
 #include <string>
 
-#include "flylocal/base/async.hpp"
+#include "flylocal/base/notifier.hpp"
 
 namespace flylocal {
 
@@ -31,7 +31,7 @@ class TaskGroup {
     asio::cancellation_signal cancel;
   };
   Executor executor_;
-  Timer emptied_;
+  Notifier emptied_;
   std::list<Running> running_;
 };
 

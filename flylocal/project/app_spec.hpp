@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "flylocal/config/process_groups.hpp"
+#include "flylocal/launch/launch_plan.hpp"
+
+namespace flylocal::project {
+
+/// How many machines of a group run where.
+struct Placement {
+  std::string region;
+  int count = 1;
+};
+
+/// One process group: what its machines are and what they run.
+struct GroupSpec {
+  config::GroupConfig config;
+  launch::LaunchPlan launch;
+  std::vector<Placement> placements;
+};
+
+/// One app, read from its project directory: everything the sandbox has to know of it.
+struct AppSpec {
+  std::string name;
+  std::filesystem::path directory;
+  std::string organization;
+  std::string network;
+  std::string primary_region;
+  std::map<std::string, GroupSpec> groups;
+  /// flylocal.toml's [env] and the secrets file, in that order of precedence over fly.toml's [env].
+  std::map<std::string, std::string> local_env;
+  std::map<std::string, std::string> secrets;
+  /// flylocal.toml's [ports]: external port -> port on the host.
+  std::map<std::uint16_t, std::uint16_t> host_ports;
+};
+
+}  // namespace flylocal::project

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "flylocal/base/notifier.hpp"
+#include "flylocal/base/task_group.hpp"
+#include "flylocal/config/process_groups.hpp"
+#include "flylocal/sandbox/log_hub.hpp"
+#include "flylocal/sandbox/worker_thread.hpp"
+#include "flylocal/store/store.hpp"
+#include "netns/backbone.hpp"
+#include "netns/guest.hpp"
+#include "netns/socket_inventory.hpp"
+#include "proxy/routing.hpp"
+
+namespace flylocal::sandbox {
+
+/// The states of the platform that occur here (platform facts 9.4).
+enum class MachineState { kCreated, kStarting, kStarted, kStopping, kStopped, kFailed };
+std::string_view name(MachineState state);
+
+/// How the program ended the last time.
+struct MachineExit {
+  int exit_code = 0;  ///< 128 + signal number if by a signal
+  std::optional<int> signal;
+  bool requested_stop = false;
+  std::chrono::system_clock::time_point at;
+};
+
+/// Everything a machine is made of; fixed for its life.
+struct MachineSpec {
+  store::MachineRecord record;
+  netns::SixPnNetwork network;
+  netns::GuestNetwork address;
+  netns::GuestSpec guest;
+  config::Restart restart;
+  int kill_signal = 2;
+  std::chrono::milliseconds kill_timeout{5000};
+  std::string instance_id;
+};
+
+/// What a machine is told to do and what it needs for it. One object for all machines.
+struct MachineWorld {
+  Executor executor;  ///< of the main thread, where all of this runs
+  WorkerThread* backbone_thread;
+  netns::Backbone* backbone;  ///< only to be used on the backbone thread
+  LogHub* logs;
+  store::Store* store;
+  std::function<void()> on_change;  ///< some machine's state changed
+};
+
+/// One machine: its state, and the task that starts its guest, watches it and starts it again by the restart
+/// policy. All on the main thread; namespaces are made on the backbone thread.
+///
+/// Theory of operation. While a machine is not stopped, exactly one task (`live`) runs. It goes round once per
+/// guest: create, wait for the end, clean up, and then restart or leave. Commands only set `stop_requested_`,
+/// send signals to the guest and wait for the state to change.
+class Machine {
+ public:
+  Machine(MachineSpec spec, MachineWorld& world);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  /// The machine must be stopped, and its tasks ended by shutdown().
+  ~Machine() = default;
+
+  const MachineSpec& spec() const { return spec_; }
+  const std::string& id() const { return spec_.record.id; }
+  MachineState state() const { return state_; }
+  bool is_started() const { return state_ == MachineState::kStarted; }
+  const std::optional<MachineExit>& last_exit() const { return last_exit_; }
+  const std::string& failure() const { return failure_; }
+  int restart_count() const { return restart_count_; }
+  std::chrono::system_clock::time_point updated_at() const { return updated_at_; }
+  /// When the present guest's program was executed; only while started.
+  std::chrono::steady_clock::time_point started_at() const { return started_at_; }
+
+  /// Starts a machine that is not running, and returns when its program runs or could not be started.
+  Task<Result<>> start(std::string source);
+  /// The signal (kill_signal by default), then after the time (kill_timeout by default) SIGTERM, a second later
+  /// SIGKILL. Returns when the machine is stopped.
+  Task<> stop(std::string source, std::optional<int> signal = {}, std::optional<std::chrono::milliseconds> patience = {});
+  /// Sends a signal to the program. Error when it does not run.
+  Result<> signal(int signal);
+  /// Stops at once and ends all tasks; afterwards the object can be destroyed.
+  Task<> shutdown();
+  /// Returns when `done()` holds or at the deadline; whether it holds.
+  Task<bool> wait(std::function<bool(const Machine&)> done, std::chrono::steady_clock::time_point deadline);
+
+  /// The running guest; null when there is none.
+  netns::Guest* guest() { return guest_ ? &*guest_ : nullptr; }
+  /// Its sockets; null when there is no guest.
+  netns::SocketInventory* inventory() { return inventory_ ? &*inventory_ : nullptr; }
+  /// The proxy's counters for a service of this machine, kept as long as the machine.
+  std::shared_ptr<proxy::UpstreamLoad> load(std::uint16_t internal_port);
+  /// What the bind report says of a port that cannot be reached; empty when all is well or unknown.
+  std::map<std::uint16_t, std::string>& findings() { return findings_; }
+
+ private:
+  Task<> live(std::string source);
+  Task<Result<>> open_guest();
+  Task<> watch_guest();
+  Task<> pump_output(UniqueFd output);
+  Task<> close_guest();
+  bool wants_restart();
+  void set_state(MachineState state);
+  void record_event(std::string type, std::string source, std::string detail);
+  void log(std::string text);
+  void note_exit(int wait_status);
+
+  MachineSpec spec_;
+  MachineWorld& world_;
+  MachineState state_ = MachineState::kCreated;
+  Notifier changed_;
+  TaskGroup tasks_;
+  std::optional<netns::Guest> guest_;
+  std::optional<netns::SocketInventory> inventory_;
+  std::optional<MachineExit> last_exit_;
+  std::string failure_;  // why the last start failed
+  bool stop_requested_ = false;
+  bool output_open_ = false;
+  int restart_count_ = 0;
+  std::deque<std::chrono::steady_clock::time_point> recent_restarts_;
+  std::chrono::steady_clock::time_point started_at_{};
+  std::chrono::system_clock::time_point updated_at_;
+  std::map<std::uint16_t, std::shared_ptr<proxy::UpstreamLoad>> loads_;
+  std::map<std::uint16_t, std::string> findings_;
+};
+
+}  // namespace flylocal::sandbox

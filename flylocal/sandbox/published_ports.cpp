@@ -1,0 +1,143 @@
+#include "flylocal/sandbox/published_ports.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "netns/sockets.hpp"
+
+namespace flylocal::sandbox {
+namespace {
+
+using boost::asio::ip::tcp;
+
+constexpr int kPortTries = 200;
+/// A range of raw TCP ports beyond this is not opened: nobody needs thousands of listeners on a laptop.
+constexpr int kMaxRange = 64;
+
+std::uint16_t default_host_port(std::uint16_t external) {
+  return external < 1024 ? static_cast<std::uint16_t>(8000 + external) : external;
+}
+
+bool host_has_ipv6() {
+  return netns::listen_tcp({boost::asio::ip::address_v6::loopback(), 0}).has_value();
+}
+
+/// Listens on both loopback addresses; all or nothing.
+Result<std::vector<UniqueFd>> listen_on_loopback(std::uint16_t port, bool ipv6) {
+  std::vector<UniqueFd> fds;
+  auto v4 = netns::listen_tcp({boost::asio::ip::address_v4::loopback(), port});
+  if (!v4) return v4.error();
+  fds.push_back(std::move(*v4));
+  if (ipv6) {
+    auto v6 = netns::listen_tcp({boost::asio::ip::address_v6::loopback(), port});
+    if (!v6) return v6.error();
+    fds.push_back(std::move(*v6));
+  }
+  return fds;
+}
+
+class Planner {
+ public:
+  Result<> add_service(const project::AppSpec& app, const project::GroupSpec& group, const config::Service& service);
+  PortPlan take() { return std::move(plan_); }
+
+ private:
+  Result<> add_port(const project::AppSpec& app, std::uint16_t external, proxy::Handling handling,
+                    PublishedPort::Backend backend);
+
+  PortPlan plan_;
+  bool ipv6_ = host_has_ipv6();
+};
+
+Result<> Planner::add_service(const project::AppSpec& app, const project::GroupSpec& group, const config::Service& service) {
+  const PublishedPort::Backend backend{app.name, group.config.group, service.internal_port};
+  if (service.protocol == config::TransportProtocol::kUdp) {
+    plan_.notes.push_back(fmt::format("{}: UDP services are not published yet (internal_port {})", app.name, service.internal_port));
+    return {};
+  }
+  for (const config::ServicePort& port : service.ports) {
+    if (port.has(config::Handler::kTls) || port.has(config::Handler::kPgTls) || port.has(config::Handler::kProxyProto)) {
+      if (!port.has(config::Handler::kHttp))
+        plan_.notes.push_back(fmt::format("{}: port {} is not published yet: its handlers need TLS or the PROXY protocol",
+                                          app.name, port.range.first));
+      continue;
+    }
+    const bool http = port.has(config::Handler::kHttp);
+    if (port.range.last - port.range.first >= kMaxRange) {
+      plan_.notes.push_back(fmt::format("{}: ports {} to {} are not published: more than {} ports; reach a machine with "
+                                        "`flylocal proxy LOCAL:REMOTE -a {}`",
+                                        app.name, port.range.first, port.range.last, kMaxRange, app.name));
+      continue;
+    }
+    for (int external = port.range.first; external <= port.range.last; ++external)
+      if (auto added = add_port(app, static_cast<std::uint16_t>(external),
+                                http ? proxy::Handling::http : proxy::Handling::tcp, backend);
+          !added)
+        return added;
+  }
+  return {};
+}
+
+Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, proxy::Handling handling,
+                           PublishedPort::Backend backend) {
+  const auto chosen = app.host_ports.find(external);
+  for (PublishedPort& port : plan_.ports) {
+    if (port.external_port != external) continue;
+    const bool same_app = std::any_of(port.backends.begin(), port.backends.end(), [&](auto& b) { return b.app == app.name; });
+    if (same_app) {
+      plan_.notes.push_back(fmt::format("{}: port {} is offered by more than one service; the first one is published", app.name, external));
+      return {};
+    }
+    if (handling == proxy::Handling::http && port.handling == handling &&
+        (chosen == app.host_ports.end() || chosen->second == port.host_port)) {
+      port.backends.push_back(std::move(backend));
+      return {};
+    }
+  }
+
+  std::uint16_t wanted = chosen != app.host_ports.end() ? chosen->second : default_host_port(external);
+  auto listeners = listen_on_loopback(wanted, ipv6_);
+  std::uint16_t got = wanted;
+  if (!listeners) {
+    if (chosen != app.host_ports.end())
+      return Error{fmt::format("{}: flylocal.toml wants port {} of the host for port {}: {}", app.name, wanted, external,
+                               listeners.error().message),
+                   listeners.error().code};
+    for (int i = 1; !listeners && i <= kPortTries && wanted + i <= 65535; ++i) {
+      got = static_cast<std::uint16_t>(wanted + i);
+      listeners = listen_on_loopback(got, ipv6_);
+    }
+    if (!listeners)
+      return Error{fmt::format("{}: no free host port for port {}, tried {} to {} ({})", app.name, external, wanted, got,
+                               listeners.error().message),
+                   listeners.error().code};
+    plan_.notes.push_back(fmt::format("{}: port {} of the host is busy; port {} is at {} instead", app.name, wanted, external, got));
+  }
+  PublishedPort port;
+  port.id = static_cast<proxy::ListenerId>(plan_.ports.size() + 1);
+  port.external_port = external;
+  port.host_port = got;
+  port.handling = handling;
+  port.backends.push_back(std::move(backend));
+  port.listeners = std::move(*listeners);
+  plan_.ports.push_back(std::move(port));
+  return {};
+}
+
+}  // namespace
+
+Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps) {
+  Planner planner;
+  for (const project::AppSpec& app : apps)
+    for (const auto& [name, group] : app.groups)
+      for (const config::Service& service : group.config.services)
+        if (auto added = planner.add_service(app, group, service); !added) return added.error();
+  return planner.take();
+}
+
+std::vector<std::string> host_names(const std::string& app) {
+  return {app + ".localhost", app + ".fly.dev", app + ".internal", app + ".flycast"};
+}
+
+}  // namespace flylocal::sandbox

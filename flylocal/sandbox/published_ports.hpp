@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flylocal/base/result.hpp"
+#include "flylocal/base/unique_fd.hpp"
+#include "flylocal/project/app_spec.hpp"
+#include "proxy/routing.hpp"
+
+namespace flylocal::sandbox {
+
+/// One service of one process group, offered on an external port, with the host port that stands for it.
+struct PublishedPort {
+  proxy::ListenerId id{};
+  std::uint16_t external_port = 0;
+  std::uint16_t host_port = 0;
+  proxy::Handling handling = proxy::Handling::http;
+  /// The apps behind it and the internal port of each; one app unless `handling` is http.
+  struct Backend {
+    std::string app;
+    std::string process_group;
+    std::uint16_t internal_port = 0;
+  };
+  std::vector<Backend> backends;
+  std::vector<UniqueFd> listeners;  ///< 127.0.0.1 and, where the host has it, ::1; handed to the proxy once
+};
+
+/// All ports of a sandbox, and what could not be had.
+struct PortPlan {
+  std::vector<PublishedPort> ports;
+  std::vector<std::string> notes;  ///< a busy port that was replaced, a service that this version does not publish
+};
+
+/// Opens the host ports for the services of `apps`, in the calling thread's network namespace: loopback only.
+/// External port 80 is 8080 on the host, a port below 1024 is 8000 more, others are themselves; [ports] of
+/// flylocal.toml overrides. HTTP ports of several apps are shared (told apart by host name); a busy port is
+/// replaced by the next free one, unless flylocal.toml names it: then it is an Error.
+Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps);
+
+/// The host names that reach `app` on a shared HTTP port.
+std::vector<std::string> host_names(const std::string& app);
+
+}  // namespace flylocal::sandbox

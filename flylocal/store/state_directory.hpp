@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "flylocal/base/result.hpp"
+#include "flylocal/base/unique_fd.hpp"
+
+namespace flylocal::store {
+
+/// Where flylocal keeps what outlives a run: $XDG_STATE_HOME/flylocal, else ~/.local/state/flylocal (XDG Base
+/// Directory). Never in a project. Error: neither variable is set to an absolute path.
+Result<std::filesystem::path> state_directory();
+
+/// Exclusive use of a state directory by one sandbox. The kernel gives it up when the process ends, however it
+/// ends, so a lock without a live owner does not exist.
+class StateLock {
+ public:
+  /// Makes the directory (0700) if it is missing. Error with code resource_unavailable_try_again: a sandbox
+  /// runs; the message names its pid and apps.
+  static Result<StateLock> acquire(const std::filesystem::path& directory, const std::string& apps);
+
+  const std::filesystem::path& directory() const { return directory_; }
+
+ private:
+  StateLock(UniqueFd fd, std::filesystem::path directory) : fd_(std::move(fd)), directory_(std::move(directory)) {}
+  UniqueFd fd_;
+  std::filesystem::path directory_;
+};
+
+/// The control socket's place in a state directory.
+std::filesystem::path control_socket_path(const std::filesystem::path& directory);
+
+}  // namespace flylocal::store
