@@ -45,7 +45,14 @@ std::string_view closest_name(std::string_view word, std::span<const std::string
       best_distance = distance;
     }
   }
-  return best;
+  if (!best.empty()) return best;
+  // Half of a compound name: TERM for SIGTERM, region for primary_region.
+  constexpr std::size_t kShortestHalf = 4;
+  for (std::string_view candidate : candidates) {
+    if (word.size() < kShortestHalf || candidate.size() < word.size()) continue;
+    if (edit_distance(word, candidate.substr(candidate.size() - word.size())) == 0) return candidate;
+  }
+  return {};
 }
 
 }  // namespace flylocal::config

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 
-#include "flylocal/config/quoted.hpp"
+#include "flylocal/config/quotes.hpp"
 
 namespace flylocal::config {
 

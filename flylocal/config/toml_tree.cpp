@@ -9,7 +9,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "flylocal/config/quoted.hpp"
+#include "flylocal/config/quotes.hpp"
 #include "flylocal/config/toml_depth.hpp"
 
 namespace flylocal::config {
@@ -105,7 +105,7 @@ boost::system::result<TomlTable, Problem> parse_toml(std::string_view text) {
 
 std::string shown(const TomlNode& node) {
   struct Shower {
-    std::string operator()(const std::string& text) const { return quoted(text); }
+    std::string operator()(const std::string& text) const { return in_quotes(text); }
     std::string operator()(std::int64_t number) const { return std::to_string(number); }
     std::string operator()(double number) const {
       const std::string text = fmt::format("{}", number);

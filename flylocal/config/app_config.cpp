@@ -1,5 +1,8 @@
-#include "flylocal/config/enum_names.hpp"
 #include "flylocal/config/app_config.hpp"
+
+#include <algorithm>
+
+#include "flylocal/config/enum_names.hpp"
 
 namespace flylocal::config {
 
@@ -35,6 +38,10 @@ std::string_view name(DeployStrategy value) {
 }
 std::string_view name(RestartPolicy value) {
   return name_in(kRestartPolicyNames, value);
+}
+
+bool ServicePort::has(Handler handler) const {
+  return std::find(handlers.begin(), handlers.end(), handler) != handlers.end();
 }
 
 }  // namespace flylocal::config

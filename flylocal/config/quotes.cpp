@@ -1,4 +1,4 @@
-#include "flylocal/config/quoted.hpp"
+#include "flylocal/config/quotes.hpp"
 
 #include <fmt/format.h>
 
@@ -23,7 +23,7 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 60;
   if (text.size() <= kLongest) return '"' + escaped(text) + '"';
   std::size_t end = kLongest;

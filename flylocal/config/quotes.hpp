@@ -9,6 +9,6 @@ namespace flylocal::config {
 std::string escaped(std::string_view text);
 
 /// The same in double quotes, cut after 60 bytes, as `found` shows it.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace flylocal::config
