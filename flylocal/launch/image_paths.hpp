@@ -44,11 +44,16 @@ class ImagePaths {
   /// nearest to the project directory is taken: that is where a developer would start the program.
   std::optional<HostPath> find_directory(std::string_view image_path) const;
 
-  /// The last COPY or ADD that puts something at `image_path` or above it; nullptr where none does.
+  /// The last COPY or ADD that puts something at `image_path` or, failing that, above it; nullptr where none
+  /// does. One of the whole image (to "/") does not count as above.
   const CopyStep* origin(std::string_view image_path) const;
 
   /// The last COPY or ADD that puts a file called `name` somewhere into the image, e.g. into /usr/local/bin.
   const CopyStep* origin_of_name(std::string_view name) const;
+
+  /// Whether any COPY or ADD puts something at, above or below `image_path`. One of the whole image (to "/")
+  /// does not count as above.
+  bool receives_files(std::string_view image_path) const;
 
   /// Those COPY --from of the final image of which nothing was found on the host.
   std::vector<const CopyStep*> not_on_host() const;
@@ -56,9 +61,12 @@ class ImagePaths {
  private:
   struct Candidate;
   struct Search;
+
   void collect(Search& search, std::size_t stage, const std::string& image_path, const CopyStep* outer,
                bool derived) const;
-  std::vector<Candidate> candidates(std::size_t stage, const std::string& image_path) const;
+  std::vector<Candidate> candidates(std::size_t stage, std::string_view image_path) const;
+  /// The copies that make the final image, the last one first.
+  std::vector<const CopyStep*> steps() const;
 
   const ImageConfig& image_;
   std::filesystem::path project_directory_;

@@ -30,6 +30,7 @@ struct LaunchInputs {
   std::optional<std::string> command_option;  ///< --cmd, a command line
   std::optional<ImageConfig> image;           ///< From the project's Dockerfile
   std::string image_reference;                ///< fly.toml [build] image, where the project has no Dockerfile
+  std::vector<std::string> mounts;            ///< Destinations of fly.toml's [mounts]; they will exist
   std::string host_path;                      ///< The PATH that flylocal was started with
 };
 
