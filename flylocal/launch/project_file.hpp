@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flylocal/launch/file_problem.hpp"
+
+namespace flylocal::launch {
+
+inline constexpr std::string_view kProjectFileName = "flylocal.toml";
+inline constexpr unsigned kMaxMachineCount = 1000;
+
+/// [[machines]]: how many machines of a process group run in a region.
+struct MachineCount {
+  std::string group;   ///< Empty: the default group.
+  std::string region;  ///< Empty: fly.toml's primary_region.
+  unsigned count = 1;  ///< 0 to kMaxMachineCount
+  int line = 0;
+};
+
+/// [commands]: what a process group runs here, instead of everything that fly.toml and the Dockerfile say.
+struct CommandOverride {
+  std::vector<std::string> argv;  ///< Not empty.
+  int line = 0;
+};
+
+/// [[expect]]: an intentional binding, so that reports do not call it a mistake.
+struct Expectation {
+  std::uint16_t six_pn_port = 0;  ///< `6pn`: this port is meant to be reachable over 6PN only.
+  int line = 0;
+};
+
+/// flylocal.toml beside fly.toml: what fly.toml cannot say. Every part is optional.
+struct ProjectFile {
+  std::string organization = "personal";
+  std::string network = "default";
+  std::vector<MachineCount> machines;
+  std::map<std::uint16_t, std::uint16_t> ports;  ///< [ports]: a service's external port -> port on the host.
+  std::map<std::string, CommandOverride> commands;
+  std::optional<std::string> secrets_file;  ///< As written; relative to flylocal.toml's directory.
+  int secrets_file_line = 0;
+  std::map<std::string, std::string> env;  ///< [env]: over fly.toml's [env], below the secrets.
+  std::vector<Expectation> expect;
+};
+
+/// Either the file's contents, or the problems that kept us from them (all of them).
+struct ProjectFileReading {
+  std::optional<ProjectFile> file;
+  std::vector<FileProblem> problems;
+};
+
+/// Reads flylocal.toml. The file is ours alone, so an unknown key is a problem and not a warning.
+ProjectFileReading read_project_file(std::string_view text, const std::string& file_name);
+
+/// The same for a file of at most 1 MiB; one that does not exist reads as an empty one.
+ProjectFileReading load_project_file(const std::filesystem::path& path);
+
+}  // namespace flylocal::launch
