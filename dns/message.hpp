@@ -113,27 +113,43 @@ class MessageWriter {
   bool truncated_ = false;
 };
 
-/// A query of our own for the question of `query`, with the same wishes (RD, CD, EDNS and DO): what an
-/// upstream resolver is asked. The OPT record is made anew, as it speaks for one hop only (RFC 6891 6.1.1).
+/// A query of our own for the question of `query`, with the same CD, EDNS and DO: what an upstream resolver
+/// is asked. The OPT record is made anew, as it speaks for one hop only (RFC 6891 6.1.1).
 std::vector<std::uint8_t> write_query(const Query& query, std::uint16_t id);
 
-/// Where the sections of a response lie. Empty when the octets are no well-formed message with one question.
-struct ResponseLayout {
+/// A response of another server, and where its parts lie.
+struct Response {
+  struct Question {
+    Name name;
+    RecordType type{};
+    RecordClass record_class{};
+  };
   std::uint16_t id = 0;
-  bool response = false;
   bool truncated = false;
-  Rcode rcode = Rcode::no_error;  ///< without the extension that an OPT record may hold
-  Name name;
-  RecordType type{};
-  RecordClass record_class{};
+  Rcode rcode = Rcode::no_error;     ///< without the high bits that an OPT record may hold
+  std::optional<Question> question;  ///< servers that could not read the query send none back
+  std::size_t answers_begin = 0;     ///< behind the question
+  // Only of a response that is not truncated:
   std::vector<std::size_t> answer_ends;  ///< the end of each record of the answer section
+  struct Range {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  std::optional<Range> opt;
+  std::size_t end = 0;  ///< behind the last record; anything further is not part of the message
 };
-std::optional<ResponseLayout> parse_response(std::span<const std::uint8_t> message);
+/// Empty when the octets are no well-formed response with at most one question.
+std::optional<Response> parse_response(std::span<const std::uint8_t> message);
+
+inline constexpr std::size_t kOptSize = 11;
+/// Appends an OPT record of ours; `rcode` gives the high bits of the response code.
+void put_opt(std::vector<std::uint8_t>& out, const Edns& edns, Rcode rcode);
 
 // Numbers in network order.
 void put_u16(std::vector<std::uint8_t>& out, std::uint16_t value);
 void put_u32(std::vector<std::uint8_t>& out, std::uint32_t value);
-/// `offset` and the octet behind it have to be inside `message`.
+// In the next two, `offset` and the octet behind it have to be inside `message`.
+void set_u16(std::span<std::uint8_t> message, std::size_t offset, std::uint16_t value);
 std::uint16_t get_u16(std::span<const std::uint8_t> message, std::size_t offset);
 
 }  // namespace flylocal::dns

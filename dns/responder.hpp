@@ -32,10 +32,16 @@ struct Outcome {
 Outcome respond(std::span<const std::uint8_t> message, const ZoneSnapshot* zone, NetworkId network,
                 Transport transport, std::vector<std::uint8_t>& response);
 
-/// The response that hands an upstream's `reply` to the asker of `query`: its own id, its own spelling of the
-/// question, cut to what its transport takes. Returns whether it had to be cut.
-bool relay(const Query& query, std::span<const std::uint8_t> reply, Transport transport,
-           std::vector<std::uint8_t>& response);
+enum class Relayed {
+  whole,
+  truncated,  ///< cut to what the transport takes, with TC
+  failed,     ///< the reply was no usable response: SERVFAIL was written
+};
+
+/// Writes the response that hands an upstream's `reply` to the asker of `query`: with the asker's id,
+/// spelling of the question, and EDNS.
+Relayed relay(const Query& query, std::span<const std::uint8_t> reply, Transport transport,
+              std::vector<std::uint8_t>& response);
 
 /// A response without records.
 void write_failure(const Query& query, Rcode rcode, std::vector<std::uint8_t>& response);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,7 +37,7 @@ struct App {
   std::vector<Machine> machines;  ///< in the order of their creation: answers keep it
 };
 
-/// One 6PN network and the apps that can be seen from it.
+/// One 6PN network and the apps that can be seen from it. Apps have distinct names.
 struct Network {
   NetworkId id{};
   std::vector<App> apps;
@@ -60,7 +61,7 @@ class AppZone {
   const RecordSets* find(std::string_view below_app) const;
 
  private:
-  RecordSets& at(std::initializer_list<std::string_view> labels);
+  void register_machine(const Machine& machine, std::initializer_list<std::string_view> labels);
 
   struct Hash : std::hash<std::string_view> {
     using is_transparent = void;
