@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "flylocal/base/async.hpp"
+#include "flylocal/base/unique_fd.hpp"
+#include "proxy/routing.hpp"
+#include "proxy/stats.hpp"
+
+/// Fly Proxy, run locally: accepts on sockets that were made elsewhere, connects to machines from the thread
+/// it runs on. That thread may live in another network namespace than the listening sockets.
+namespace flylocal::proxy {
+
+/// One answered request, for the request log. The views are valid during the call only.
+struct RequestRecord {
+  std::string_view app;      ///< empty when no service took the host name
+  std::string_view machine;  ///< empty when no machine was reached
+  std::string_view region;   ///< the machine's
+  std::string_view request_id;
+  std::string_view method;
+  std::string_view host;
+  std::string_view target;
+  std::uint16_t status = 0;   ///< 0: the client went away before there was an answer
+  std::string_view error;     ///< the platform's code (PR03) when the proxy answered by itself or broke off
+  std::uint32_t retries = 0;  ///< attempts on a machine beyond the first
+  bool reused = false;        ///< the connection to the machine came from the pool
+  std::chrono::nanoseconds connect{0};     ///< from the request's head to a usable connection
+  std::chrono::nanoseconds first_byte{0};  ///< from the request's head to the answer's head
+  std::chrono::nanoseconds total{0};       ///< from the request's head to the answer's end
+};
+
+struct Options {
+  /// The region that accepts the connections: Fly-Region, and the end of Fly-Request-Id.
+  std::string edge_region = "dev";
+  /// The answer's `server` field.
+  std::string server = "Fly/flylocal";
+  /// How long a request waits for a machine that refuses connections because it is still starting (PM05).
+  std::chrono::milliseconds connect_patience{8000};
+  /// One attempt to connect.
+  std::chrono::milliseconds connect_limit{5000};
+  /// From the first byte of a request's head to its last.
+  std::chrono::milliseconds head_limit{60000};
+  /// Between two requests of a connection, and before the first.
+  std::chrono::milliseconds keep_alive_limit{60000};
+  /// How long an unused connection to a machine is kept (platform.md 4.6).
+  std::chrono::milliseconds upstream_idle_limit{4000};
+  /// Clients beyond it wait in the kernel's queue until another one leaves.
+  std::size_t max_clients = 20000;
+  /// Called on the proxy's thread after each request; must not block. Costs nothing when empty.
+  std::function<void(const RequestRecord&)> on_request;
+};
+
+/// Belongs to the thread that runs the executor; publish() and listen() may be called from any thread.
+class Proxy {
+ public:
+  Proxy(Executor executor, Options options);
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+  /// shutdown() must have ended, unless listen() was never called.
+  ~Proxy();
+
+  /// Takes effect for requests that begin afterwards, and for those that still look for a machine.
+  void publish(std::shared_ptr<const RoutingSnapshot> snapshot);
+
+  /// Accepts clients on `listening_socket` (bound, listening) for the PublishedPort of the same id. A client of
+  /// a port that the snapshot does not have is turned away.
+  void listen(ListenerId id, UniqueFd listening_socket);
+
+  /// Closes the listening sockets and idle clients at once, lets requests in progress end until `grace` is
+  /// over, then breaks them off. Ends when nothing is left. Call it once, on the proxy's thread.
+  Task<> shutdown(std::chrono::milliseconds grace);
+
+  /// Counters that any thread may read.
+  const Stats& stats() const;
+
+ private:
+  struct Core;  // keeps epoll, buffers and sessions out of every file that wires the proxy
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace flylocal::proxy
