@@ -11,26 +11,32 @@ using boost::asio::ip::address_v6;
 constexpr LinkIndex kLoopback{1};  // the kernel makes `lo` first in every namespace
 constexpr int kGuestIpv4PrefixLength = 29;
 constexpr int kGuestSixPnPrefixLength = 112;
+constexpr int kPeerPrefixLength = 120;
 constexpr int kNetworkPrefixLength = 48;
 
-Result<> configure_guest(const SixPnNetwork& network, const GuestNetwork& guest, const NetworkNamespace& ns) {
+/// A netlink connection of a namespace whose loopback and eth0 are up.
+struct Inside {
+  Netlink netlink;
+  LinkIndex eth0;
+};
+
+Result<Inside> bring_links_up(const NetworkNamespace& ns) {
   auto visit = NamespaceVisit::to(ns);
   if (!visit) return visit.error();
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
   auto eth0 = netlink->index_of("eth0");
   if (!eth0) return eth0.error();
+  if (auto done = netlink->set_up(kLoopback); !done) return done.error();
+  if (auto done = netlink->set_up(*eth0); !done) return done.error();
+  return Inside{std::move(*netlink), *eth0};
+}
 
-  if (auto done = netlink->set_up(kLoopback); !done) return done;
-  if (auto done = netlink->set_up(*eth0); !done) return done;
-  if (auto done = netlink->add_address(*eth0, guest.private_ipv4, kGuestIpv4PrefixLength); !done) return done;
-  if (auto done = netlink->add_address(*eth0, guest.global_services(), kGuestIpv4PrefixLength); !done) return done;
-  if (auto done = netlink->add_address(*eth0, guest.six_pn, kGuestSixPnPrefixLength); !done) return done;
-
-  if (auto done = netlink->add_route({network.prefix, kNetworkPrefixLength, *eth0}); !done) return done;
-  if (auto done = netlink->add_route({resolver_address(), 128, *eth0}); !done) return done;
-  if (auto done = netlink->add_route({address_v4(), 0, *eth0, guest.gateway()}); !done) return done;
-  return netlink->add_route({address_v6(), 0, *eth0, network.edge_address()});
+Result<> join_six_pn(Inside& inside, const SixPnNetwork& network, const address_v6& address, int prefix_length) {
+  auto& [netlink, eth0] = inside;
+  if (auto done = netlink.add_address(eth0, address, prefix_length); !done) return done;
+  if (auto done = netlink.add_route({network.prefix, kNetworkPrefixLength, eth0}); !done) return done;
+  return netlink.add_route({resolver_address(), 128, eth0});
 }
 
 }  // namespace
@@ -79,7 +85,25 @@ Result<> Backbone::attach(const SixPnNetwork& network, const GuestNetwork& guest
   if (!bridge) return bridge.error();
   if (auto done = netlink_.create_veth({guest.veth, "eth0", kGuestMtu, *bridge}, guest_namespace); !done) return done;
   if (auto done = netlink_.add_address(*bridge, guest.gateway(), kGuestIpv4PrefixLength); !done) return done;
-  return configure_guest(network, guest, guest_namespace);
+
+  auto inside = bring_links_up(guest_namespace);
+  if (!inside) return inside.error();
+  auto& [netlink, eth0] = *inside;
+  if (auto done = netlink.add_address(eth0, guest.private_ipv4, kGuestIpv4PrefixLength); !done) return done;
+  if (auto done = netlink.add_address(eth0, guest.global_services(), kGuestIpv4PrefixLength); !done) return done;
+  if (auto done = netlink.add_route({address_v4(), 0, eth0, guest.gateway()}); !done) return done;
+  if (auto done = join_six_pn(*inside, network, guest.six_pn, kGuestSixPnPrefixLength); !done) return done;
+  return netlink.add_route({address_v6(), 0, eth0, network.edge_address()});
+}
+
+Result<> Backbone::attach_peer(const SixPnNetwork& network, const std::string& veth, const address_v6& address,
+                               const NetworkNamespace& peer_namespace) {
+  auto bridge = netlink_.index_of(network.bridge);
+  if (!bridge) return bridge.error();
+  if (auto done = netlink_.create_veth({veth, "eth0", kGuestMtu, *bridge}, peer_namespace); !done) return done;
+  auto inside = bring_links_up(peer_namespace);
+  if (!inside) return inside.error();
+  return join_six_pn(*inside, network, address, kPeerPrefixLength);
 }
 
 Result<> Backbone::detach(const SixPnNetwork& network, const GuestNetwork& guest) {

@@ -57,6 +57,10 @@ class Backbone {
   Result<> add_network(const SixPnNetwork& network);
   /// Gives the guest's namespace its loopback and eth0. The guest has none of both before.
   Result<> attach(const SixPnNetwork& network, const GuestNetwork& guest, const NetworkNamespace& guest_namespace);
+  /// Gives a namespace without guest an eth0 on the network with this /120 address and no IPv4, as a WireGuard
+  /// peer of the platform has it (platform facts 2.2).
+  Result<> attach_peer(const SixPnNetwork& network, const std::string& veth, const boost::asio::ip::address_v6& address,
+                       const NetworkNamespace& peer_namespace);
   /// Takes the guest off the network at once. Without it the kernel does so, some time after the guest's end.
   Result<> detach(const SixPnNetwork& network, const GuestNetwork& guest);
 

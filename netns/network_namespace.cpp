@@ -36,6 +36,15 @@ Result<NetworkNamespace> NetworkNamespace::enter_new() {
   return current();
 }
 
+Result<NetworkNamespace> NetworkNamespace::create() {
+  // A visit to where we are: its end brings the thread back from the new namespace.
+  auto here = current();
+  if (!here) return here.error();
+  auto visit = NamespaceVisit::to(*here);
+  if (!visit) return visit.error();
+  return enter_new();
+}
+
 Result<> NetworkNamespace::enter() const {
   if (::setns(fd_.get(), CLONE_NEWNET) != 0) return system_error("setns into a network namespace", errno);
   return {};

@@ -18,6 +18,9 @@ class NetworkNamespace {
   /// Moves the calling thread, and only it, into a new empty namespace and returns that.
   static Result<NetworkNamespace> enter_new();
 
+  /// A new empty namespace without anyone in it.
+  static Result<NetworkNamespace> create();
+
   /// Moves the calling thread into this namespace for good.
   Result<> enter() const;
   int fd() const { return fd_.get(); }

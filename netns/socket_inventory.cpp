@@ -75,16 +75,36 @@ bool parse_number(std::string_view text, Number& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-SocketOwner describe_process(const std::string& process_directory, pid_t pid) {
-  SocketOwner owner{pid, read_small_file(process_directory + "/comm"), {}};
-  if (owner.name.ends_with('\n')) owner.name.pop_back();
-  std::string arguments = read_small_file(process_directory + "/cmdline");
-  for (std::size_t begin = 0; begin < arguments.size();) {
-    std::size_t end = std::min(arguments.find('\0', begin), arguments.size());
-    owner.command_line.push_back(arguments.substr(begin, end - begin));
+std::vector<std::string> split_at_zeros(const std::string& text) {
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = std::min(text.find('\0', begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
     begin = end + 1;
   }
-  return owner;
+  return words;
+}
+
+std::vector<std::uint32_t> socket_inodes(const std::string& process_directory) {
+  std::vector<std::uint32_t> inodes;
+  DirectoryPtr descriptors(::opendir((process_directory + "/fd").c_str()));
+  if (!descriptors) return inodes;
+  while (const dirent* entry = ::readdir(descriptors.get())) {
+    char target[64];
+    const ssize_t n = ::readlinkat(::dirfd(descriptors.get()), entry->d_name, target, sizeof target);
+    std::string_view link(target, n > 0 ? static_cast<std::size_t>(n) : 0);
+    constexpr std::string_view kPrefix = "socket:[";
+    if (!link.starts_with(kPrefix) || !link.ends_with(']')) continue;
+    std::uint32_t inode = 0;
+    if (parse_number(link.substr(kPrefix.size(), link.size() - kPrefix.size() - 1), inode)) inodes.push_back(inode);
+  }
+  return inodes;
+}
+
+std::string read_link(const std::string& path) {
+  char target[4096];
+  const ssize_t n = ::readlink(path.c_str(), target, sizeof target);
+  return std::string(target, n > 0 ? static_cast<std::size_t>(n) : 0);
 }
 
 }  // namespace
@@ -130,32 +150,32 @@ Result<std::vector<BoundSocket>> SocketInventory::read() {
   return sockets;
 }
 
-std::map<std::uint32_t, SocketOwner> socket_owners(pid_t init_pid) {
-  std::map<std::uint32_t, SocketOwner> owners;
+std::vector<GuestProcess> guest_processes(pid_t init_pid) {
   const std::string proc = fmt::format("/proc/{}/root/proc", init_pid);
-  DirectoryPtr processes(::opendir(proc.c_str()));
-  if (!processes) return owners;
+  DirectoryPtr directory(::opendir(proc.c_str()));
+  if (!directory) return {};
   std::vector<pid_t> pids;
-  while (const dirent* entry = ::readdir(processes.get()))
-    if (pid_t pid; parse_number(std::string_view(entry->d_name), pid)) pids.push_back(pid);
+  while (const dirent* entry = ::readdir(directory.get()))
+    if (pid_t pid; parse_number(std::string_view(entry->d_name), pid) && pid != 1) pids.push_back(pid);
   std::sort(pids.begin(), pids.end());
 
+  std::vector<GuestProcess> processes;
   for (pid_t pid : pids) {
-    const std::string process = fmt::format("{}/{}", proc, pid);
-    DirectoryPtr descriptors(::opendir((process + "/fd").c_str()));
-    if (!descriptors) continue;
-    while (const dirent* entry = ::readdir(descriptors.get())) {
-      char target[64];
-      const ssize_t n = ::readlinkat(::dirfd(descriptors.get()), entry->d_name, target, sizeof target);
-      std::string_view link(target, n > 0 ? static_cast<std::size_t>(n) : 0);
-      constexpr std::string_view kPrefix = "socket:[";
-      if (!link.starts_with(kPrefix) || !link.ends_with(']')) continue;
-      std::uint32_t inode = 0;
-      if (parse_number(link.substr(kPrefix.size(), link.size() - kPrefix.size() - 1), inode) && !owners.contains(inode))
-        owners.emplace(inode, describe_process(process, pid));
-    }
+    const std::string path = fmt::format("{}/{}", proc, pid);
+    GuestProcess process{pid, read_small_file(path + "/comm"), split_at_zeros(read_small_file(path + "/cmdline")),
+                         read_link(path + "/cwd"), socket_inodes(path)};
+    if (process.name.empty()) continue;
+    if (process.name.ends_with('\n')) process.name.pop_back();
+    processes.push_back(std::move(process));
   }
-  return owners;
+  return processes;
+}
+
+const GuestProcess* find_owner(const std::vector<GuestProcess>& processes, const BoundSocket& socket) {
+  for (const GuestProcess& process : processes)
+    if (std::find(process.socket_inodes.begin(), process.socket_inodes.end(), socket.inode) != process.socket_inodes.end())
+      return &process;
+  return nullptr;
 }
 
 }  // namespace flylocal::netns

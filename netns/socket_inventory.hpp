@@ -4,7 +4,6 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,11 +27,13 @@ struct BoundSocket {
   std::uint32_t inode;    ///< the key to its owner
 };
 
-/// A process that holds a socket, as the guest sees it.
-struct SocketOwner {
+/// A process of a guest, as the guest sees it.
+struct GuestProcess {
   pid_t pid;
   std::string name;  ///< /proc/PID/comm
   std::vector<std::string> command_line;
+  std::string directory;                    ///< its working directory
+  std::vector<std::uint32_t> socket_inodes;  ///< of the sockets it holds
 };
 
 /// Reads the sockets of one network namespace, at any time, from any thread (one at a time).
@@ -50,8 +51,12 @@ class SocketInventory {
   std::unique_ptr<nl_sock, Close> socket_;
 };
 
-/// Who holds which socket in the guest whose init has `init_pid`, by inode. Of several holders the one with the
-/// lowest pid is named: the parent rather than its workers. A process that ends meanwhile is left out.
-std::map<std::uint32_t, SocketOwner> socket_owners(pid_t init_pid);
+/// The processes of the guest whose init has `init_pid`, by pid, without the init itself. One that ends meanwhile
+/// is left out.
+std::vector<GuestProcess> guest_processes(pid_t init_pid);
+
+/// Who holds the socket; of several holders the one with the lowest pid, the parent rather than its workers. Null
+/// when its owner is gone.
+const GuestProcess* find_owner(const std::vector<GuestProcess>& processes, const BoundSocket& socket);
 
 }  // namespace flylocal::netns

@@ -147,6 +147,7 @@ Task<Result<>> Machine::open_guest() {
     return Opened{std::move(*guest), std::move(*inventory)};
   });
   if (!opened) co_return opened.error();
+  findings_.clear();
   guest_.emplace(std::move(opened->guest));
   inventory_.emplace(std::move(opened->inventory));
   output_open_ = true;

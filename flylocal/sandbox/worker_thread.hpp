@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -28,8 +29,13 @@ class WorkerThread {
   /// work.
   template <class Work>
   Task<std::invoke_result_t<Work&>> run(Work work) {
-    auto call = [](Work inner) -> Task<std::invoke_result_t<Work&>> { co_return inner(); };
-    co_return co_await asio::co_spawn(executor(), call(std::move(work)), use_task);
+    std::optional<std::invoke_result_t<Work&>> result;
+    auto call = [](Work& inner, auto& out) -> Task<> {
+      out.emplace(inner());
+      co_return;
+    };
+    co_await asio::co_spawn(executor(), call(work, result), use_task);
+    co_return std::move(*result);
   }
 
  private:

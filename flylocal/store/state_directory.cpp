@@ -12,8 +12,8 @@ namespace flylocal::store {
 namespace fs = std::filesystem;
 
 Result<fs::path> state_directory() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/') return fs::path(state) / "flylocal";
-  if (const char* home = std::getenv("HOME"); home && *home == '/') return fs::path(home) / ".local/state/flylocal";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/') return Result<fs::path>(boost::system::in_place_value, fs::path(state) / "flylocal");
+  if (const char* home = std::getenv("HOME"); home && *home == '/') return Result<fs::path>(boost::system::in_place_value, fs::path(home) / ".local/state/flylocal");
   return Error{"no place for flylocal's state: set HOME or XDG_STATE_HOME to an absolute path"};
 }
 

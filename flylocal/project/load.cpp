@@ -1,0 +1,176 @@
+#include "flylocal/project/load.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "flylocal/config/fly_toml.hpp"
+#include "flylocal/launch/dockerfile.hpp"
+#include "flylocal/launch/project_file.hpp"
+#include "flylocal/launch/secrets_file.hpp"
+
+namespace flylocal::project {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string host_path() {
+  const char* path = std::getenv("PATH");
+  return path && *path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+class Loader {
+ public:
+  Loader(fs::path directory, const LoadOptions& options) : directory_(std::move(directory)), options_(options) {}
+
+  LoadedProject load() {
+    read_files();
+    if (config_ && file_ && loaded_.problems.empty()) build_app();
+    if (!loaded_.problems.empty()) loaded_.app.reset();
+    return std::move(loaded_);
+  }
+
+ private:
+  void read_files();
+  void read_dockerfile();
+  void build_app();
+  void add_group(AppSpec& app, const std::string& name);
+  std::vector<Placement> placements(const AppSpec& app, const config::GroupConfig& group, bool is_default_group);
+  void check_group_names(const AppSpec& app);
+  void fail(const std::vector<launch::FileProblem>& problems) {
+    for (const auto& problem : problems) loaded_.problems.push_back(launch::render(problem));
+  }
+
+  fs::path directory_;
+  const LoadOptions& options_;
+  LoadedProject loaded_;
+  std::optional<config::AppConfig> config_;
+  std::optional<launch::ProjectFile> file_;
+  std::optional<launch::ImageConfig> image_;
+};
+
+void Loader::read_files() {
+  const fs::path fly_toml = options_.config_file ? fs::absolute(*options_.config_file) : directory_ / "fly.toml";
+  config::ParsedConfig parsed = config::load_fly_toml(fly_toml);
+  for (const config::Problem& problem : parsed.problems) {
+    auto& list = problem.severity == config::Problem::Severity::kError ? loaded_.problems : loaded_.notes;
+    list.push_back(config::render(problem));
+  }
+  config_ = std::move(parsed.config);
+
+  launch::ProjectFileReading reading = launch::load_project_file(directory_ / launch::kProjectFileName);
+  fail(reading.problems);
+  file_ = std::move(reading.file);
+  if (config_) read_dockerfile();
+}
+
+void Loader::read_dockerfile() {
+  const config::Build& build = config_->build;
+  std::optional<fs::path> path;
+  if (build.dockerfile) {
+    if (build.dockerfile->find("://") != std::string::npos) {
+      loaded_.notes.push_back(fmt::format("fly.toml: build.dockerfile is a URL ({}), which is not fetched", *build.dockerfile));
+      return;
+    }
+    path = directory_ / *build.dockerfile;
+  } else if (!build.image) {
+    path = launch::find_dockerfile(directory_);
+  }
+  if (!path) return;
+  launch::DockerfileOptions options;
+  options.file_name = path->lexically_relative(directory_).string();
+  options.target = build.target.value_or("");
+  options.build_args = build.args;
+  launch::DockerfileReading reading = launch::load_dockerfile(*path, options);
+  fail(reading.problems);
+  image_ = std::move(reading.image);
+}
+
+std::vector<Placement> Loader::placements(const AppSpec& app, const config::GroupConfig& group, bool is_default_group) {
+  std::vector<Placement> result;
+  bool mentioned = false;
+  for (const launch::MachineCount& machines : file_->machines) {
+    if (machines.group.empty() ? !is_default_group : machines.group != group.group) continue;
+    mentioned = true;
+    const std::string region = machines.region.empty() ? app.primary_region : machines.region;
+    if (machines.count > 0) result.push_back({region, static_cast<int>(machines.count)});
+  }
+  if (!mentioned) result.push_back({app.primary_region, 1});
+  return result;
+}
+
+void Loader::add_group(AppSpec& app, const std::string& name) {
+  GroupSpec group;
+  group.config = config::flatten(*config_, name);
+  group.placements = placements(app, group.config, name == config::default_group(*config_));
+  launch::LaunchInputs inputs;
+  inputs.group = name;
+  inputs.project_directory = directory_;
+  if (auto command = file_->commands.find(name); command != file_->commands.end())
+    inputs.command_override = launch::LocalCommand{
+        command->second.argv, fmt::format("{} line {}: [commands] {}", launch::kProjectFileName, command->second.line, name)};
+  inputs.process_command = group.config.command;
+  inputs.experimental_exec = config_->experimental.exec;
+  inputs.experimental_entrypoint = config_->experimental.entrypoint;
+  inputs.experimental_cmd = config_->experimental.cmd;
+  inputs.command_option = options_.command;
+  inputs.image = image_;
+  inputs.image_reference = config_->build.image.value_or("");
+  inputs.host_path = host_path();
+  auto plan = launch::plan_launch(inputs, launch::ThisHost{});
+  if (!plan) {
+    loaded_.problems.push_back(fmt::format("{}, process group {}: {}", app.name, name, plan.error().message));
+    return;
+  }
+  for (const std::string& note : plan->notes) loaded_.notes.push_back(fmt::format("{}: {}", app.name, note));
+  group.launch = std::move(*plan);
+  app.groups.emplace(name, std::move(group));
+}
+
+void Loader::check_group_names(const AppSpec& app) {
+  const std::vector<std::string> groups = config::process_groups(*config_);
+  auto check = [&](const std::string& name, int line, const char* key) {
+    if (name.empty() || std::find(groups.begin(), groups.end(), name) != groups.end()) return;
+    loaded_.problems.push_back(fmt::format("{}:{}: {}: {} has no process group {:?}, only {}", launch::kProjectFileName, line, key,
+                                           app.name, name, fmt::join(groups, ", ")));
+  };
+  for (const auto& machines : file_->machines) check(machines.group, machines.line, "machines.group");
+  for (const auto& [name, command] : file_->commands) check(name, command.line, "commands");
+}
+
+void Loader::build_app() {
+  AppSpec app;
+  app.name = config_->app;
+  app.directory = directory_;
+  app.organization = file_->organization;
+  app.network = file_->network;
+  app.primary_region = config_->primary_region.value_or(kDefaultRegion);
+  app.local_env = file_->env;
+  app.host_ports = file_->ports;
+  if (file_->secrets_file) {
+    launch::SecretsReading secrets = launch::load_secrets(directory_ / *file_->secrets_file);
+    fail(secrets.problems);
+    app.secrets = std::move(secrets.secrets);
+  }
+  check_group_names(app);
+  for (const std::string& name : config::process_groups(*config_)) add_group(app, name);
+  if (config_->deploy.release_command)
+    loaded_.notes.push_back(fmt::format("{}: release_command is not run; run it with `flylocal ssh console -a {} -C {:?}`",
+                                        app.name, app.name, *config_->deploy.release_command));
+  loaded_.app = std::move(app);
+}
+
+}  // namespace
+
+LoadedProject load_project(const fs::path& directory, const LoadOptions& options) {
+  std::error_code failed;
+  fs::path absolute = fs::canonical(directory, failed);
+  if (failed || !fs::is_directory(absolute)) {
+    LoadedProject loaded;
+    loaded.problems.push_back(fmt::format("{}: {}", directory.string(), failed ? failed.message() : "not a directory"));
+    return loaded;
+  }
+  return Loader(std::move(absolute), options).load();
+}
+
+}  // namespace flylocal::project

@@ -1,0 +1,338 @@
+#include "flylocal/sandbox/sandbox.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+
+#include "flylocal/platform/identifiers.hpp"
+#include "flylocal/sandbox/guest_view.hpp"
+#include "netns/sockets.hpp"
+
+namespace flylocal::sandbox {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint16_t kDnsPort = 53;
+constexpr auto kProxyGrace = 1s;
+
+/// Awaits `task` on another thread's io_context from outside of any coroutine.
+void run_blocking(WorkerThread& thread, Task<> task) {
+  asio::co_spawn(thread.executor(), std::move(task), asio::use_future).get();
+}
+
+}  // namespace
+
+Sandbox::Sandbox(Executor main, store::Store store, std::vector<project::AppSpec> apps)
+    : executor_(main), store_(std::move(store)), apps_(std::move(apps)), logs_(main), changed_(main), world_{main, nullptr, nullptr, nullptr, nullptr, {}}, tasks_(main) {}
+
+Sandbox::~Sandbox() {
+  // After a failed create() the servers may run with nobody to await their end.
+  if (proxy_) run_blocking(*proxy_thread_, proxy_->shutdown(0ms));
+  if (dns_) run_blocking(*dns_thread_, dns_->shutdown());
+}
+
+Result<std::unique_ptr<Sandbox>> Sandbox::create(Executor main, const netns::Privilege& privilege, store::Store store,
+                                                 std::vector<project::AppSpec> apps, Options options) {
+  std::unique_ptr<Sandbox> sandbox(new Sandbox(main, std::move(store), std::move(apps)));
+  sandbox->privilege_ = &privilege;
+  if (auto done = sandbox->start_threads(options); !done) return done.error();
+  sandbox->world_ = {main,
+                     sandbox->backbone_thread_.get(),
+                     &*sandbox->backbone_,
+                     &sandbox->logs_,
+                     &sandbox->store_,
+                     [raw = sandbox.get()] { raw->publish_soon(); }};
+  if (auto done = sandbox->open_networks(); !done) return done.error();
+  for (const project::AppSpec& app : sandbox->apps_)
+    for (const auto& [name, group] : app.groups)
+      for (const project::Placement& placement : group.placements)
+        for (int ordinal = 0; ordinal < placement.count; ++ordinal)
+          if (auto added = sandbox->add_machine(app, group, placement.region, ordinal); !added) return added.error();
+  if (auto done = sandbox->publish_ports(); !done) return done.error();
+  sandbox->publish();
+  return sandbox;
+}
+
+Result<> Sandbox::start_threads(const Options& options) {
+  auto backbone = WorkerThread::start("backbone", [this]() -> Result<> {
+    auto made = netns::Backbone::create();
+    if (!made) return made.error();
+    backbone_.emplace(std::move(*made));
+    return {};
+  });
+  if (!backbone) return backbone.error();
+  backbone_thread_ = std::move(*backbone);
+  auto inside = [this]() { return backbone_->network_namespace().enter(); };
+  auto proxy = WorkerThread::start("proxy", inside);
+  if (!proxy) return proxy.error();
+  proxy_thread_ = std::move(*proxy);
+  auto dns = WorkerThread::start("dns", inside);
+  if (!dns) return dns.error();
+  dns_thread_ = std::move(*dns);
+
+  // The forwarder's sockets must be the host's, so it runs on the main thread.
+  forwarder_ = std::make_unique<dns::Forwarder>(executor_, options.upstream_resolvers);
+  dns_ = std::make_unique<dns::Server>(dns_thread_->executor(), *forwarder_);
+  proxy::Options proxy_options;
+  proxy_options.edge_region = edge_region();
+  proxy_options.server = fmt::format("Fly/flylocal ({})", options.version);
+  proxy_ = std::make_unique<proxy::Proxy>(proxy_thread_->executor(), proxy_options);
+  return {};
+}
+
+Result<> Sandbox::open_networks() {
+  for (const project::AppSpec& app : apps_) {
+    const std::pair key(app.organization, app.network);
+    if (networks_.contains(key)) continue;
+    auto number = store_.network(app.organization, app.network);
+    if (!number) return number.error();
+    SandboxNetwork network{app.organization, app.network, *number, {}, nullptr};
+    network.link.bridge = fmt::format("br{}", networks_.size());
+    network.link.prefix = platform::network_prefix(*number);
+    const std::string peer_veth = fmt::format("peer{}", networks_.size());
+    auto opened = backbone_thread_->run([&]() -> Result<> {
+      if (auto done = backbone_->add_network(network.link); !done) return done;
+      auto peer = netns::NetworkNamespace::create();
+      if (!peer) return peer.error();
+      network.peer = std::make_unique<netns::NetworkNamespace>(std::move(*peer));
+      if (auto done = backbone_->attach_peer(network.link, peer_veth, platform::peer_address(*number), *network.peer); !done)
+        return done;
+      return serve_dns(network);
+    });
+    if (auto done = asio::co_spawn(backbone_thread_->executor(), std::move(opened), asio::use_future).get(); !done) return done;
+    networks_.emplace(key, std::move(network));
+  }
+  return {};
+}
+
+Result<> Sandbox::serve_dns(const SandboxNetwork& network) {
+  for (const asio::ip::address_v6& address : {netns::resolver_address(), network.link.edge_address()}) {
+    auto udp = netns::bind_udp({address, kDnsPort}, network.link.bridge);
+    if (!udp) return udp.error();
+    auto tcp = netns::listen_tcp({address, kDnsPort}, network.link.bridge);
+    if (!tcp) return tcp.error();
+    if (auto added = dns_->add_network(static_cast<dns::NetworkId>(network.number), std::move(*udp), std::move(*tcp)); !added)
+      return added;
+  }
+  return {};
+}
+
+Result<> Sandbox::publish_ports() {
+  auto plan = open_ports(apps_);
+  if (!plan) return plan.error();
+  ports_ = std::move(plan->ports);
+  notes_.insert(notes_.end(), plan->notes.begin(), plan->notes.end());
+  for (PublishedPort& port : ports_)
+    for (UniqueFd& listener : port.listeners) proxy_->listen(port.id, std::move(listener));
+  return {};
+}
+
+Result<Machine*> Sandbox::add_machine(const project::AppSpec& app, const project::GroupSpec& group,
+                                      const std::string& region, int ordinal) {
+  const SandboxNetwork& network = network_of_app(app);
+  auto record = store_.machine(app.name, group.config.group, region, ordinal, network.number);
+  if (!record) return record.error();
+
+  MachineSpec spec;
+  spec.record = *record;
+  spec.network = network.link;
+  spec.address = {"m" + record->id, platform::private_ipv4(record->ipv4_block), record->six_pn};
+  spec.restart = group.config.restart;
+  spec.kill_signal = static_cast<int>(group.config.kill_signal);
+  spec.kill_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(group.config.kill_timeout);
+  spec.instance_id = platform::new_ulid(std::chrono::system_clock::now());
+
+  const RunUser user = find_run_user(group.launch.user, *privilege_);
+  if (!user.note.empty()) {
+    std::string note = fmt::format("{}: {}", app.name, user.note);
+    if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) notes_.push_back(std::move(note));
+  }
+  spec.guest.hostname = record->id;
+  spec.guest.files = guest_files(*record, spec.address);
+  if (group.config.mount) {
+    auto volume = store_.volume(*record, group.config.mount->source);
+    if (!volume) return volume.error();
+    spec.guest.binds.push_back({volume->directory, group.config.mount->destination});
+  }
+  spec.guest.program.argv = group.launch.argv;
+  spec.guest.program.env = guest_environment(app, group, *record, spec.instance_id, user.home);
+  spec.guest.program.working_directory = group.launch.working_directory;
+  spec.guest.program.user = user.user;
+  return machines_.emplace_back(std::make_unique<Machine>(std::move(spec), world_)).get();
+}
+
+const project::AppSpec* Sandbox::find_app(std::string_view name) const {
+  auto found = std::find_if(apps_.begin(), apps_.end(), [&](auto& app) { return app.name == name; });
+  return found == apps_.end() ? nullptr : &*found;
+}
+
+Machine* Sandbox::find_machine(std::string_view id) {
+  Machine* found = nullptr;
+  for (auto& machine : machines_) {
+    if (machine->id() == id) return machine.get();
+    if (id.empty() || !machine->id().starts_with(id)) continue;
+    if (found) return nullptr;
+    found = machine.get();
+  }
+  return found;
+}
+
+std::vector<Machine*> Sandbox::machines_of(std::string_view app, std::string_view process_group) {
+  std::vector<Machine*> result;
+  for (auto& machine : machines_)
+    if (machine->spec().record.app == app && machine->spec().record.process_group == process_group)
+      result.push_back(machine.get());
+  return result;
+}
+
+const SandboxNetwork& Sandbox::network_of_app(const project::AppSpec& app) const {
+  return networks_.at({app.organization, app.network});
+}
+
+const SandboxNetwork& Sandbox::network_of(const Machine& machine) const {
+  return network_of_app(*find_app(machine.spec().record.app));
+}
+
+Task<> Sandbox::start_machines() {
+  TaskGroup starting(executor_);
+  auto start = [](Machine& machine) -> Task<> { (void)co_await machine.start("user"); };
+  for (auto& machine : machines_) starting.spawn("start of machine " + machine->id(), start(*machine));
+  co_await starting.wait();
+}
+
+Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, std::string region, int count) {
+  const project::AppSpec* app = find_app(app_name);
+  if (!app) co_return Error{fmt::format("no app {} in this sandbox", app_name)};
+  auto group = app->groups.find(process_group);
+  if (group == app->groups.end()) co_return Error{fmt::format("app {} has no process group {}", app_name, process_group)};
+  if (region.empty()) region = app->primary_region;
+
+  std::vector<Machine*> surplus;
+  std::vector<bool> present(static_cast<std::size_t>(count), false);
+  for (Machine* machine : machines_of(app_name, process_group)) {
+    if (machine->spec().record.region != region) continue;
+    if (machine->spec().record.ordinal >= count) surplus.push_back(machine);
+    else present[static_cast<std::size_t>(machine->spec().record.ordinal)] = true;
+  }
+  TaskGroup changes(executor_);
+  auto remove = [](Sandbox& self, Machine* machine) -> Task<> { co_await self.remove_machine(machine); };
+  auto start = [](Machine& machine) -> Task<> { (void)co_await machine.start("user"); };
+  for (Machine* machine : surplus) changes.spawn("removal of machine " + machine->id(), remove(*this, machine));
+  Result<> outcome;
+  for (int ordinal = 0; ordinal < count && outcome; ++ordinal) {
+    if (present[static_cast<std::size_t>(ordinal)]) continue;
+    auto added = add_machine(*app, group->second, region, ordinal);
+    if (!added) outcome = added.error();
+    else changes.spawn("start of machine " + (*added)->id(), start(**added));
+  }
+  co_await changes.wait();
+  co_return outcome;
+}
+
+Task<> Sandbox::remove_machine(Machine* machine) {
+  co_await machine->stop("user");
+  co_await machine->shutdown();
+  std::erase_if(machines_, [&](auto& one) { return one.get() == machine; });
+  publish_soon();
+}
+
+Task<> Sandbox::shutdown() {
+  TaskGroup stopping(executor_);
+  auto stop = [](Machine& machine) -> Task<> { co_await machine.stop("user"); };
+  for (auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), stop(*machine));
+  co_await stopping.wait();
+  for (auto& machine : machines_) co_await machine->shutdown();
+  tasks_.cancel();
+  co_await tasks_.wait();
+  logs_.close();
+  if (proxy_) {
+    co_await asio::co_spawn(proxy_thread_->executor(), proxy_->shutdown(kProxyGrace), use_task);
+    proxy_.reset();
+  }
+  if (dns_) {
+    co_await asio::co_spawn(dns_thread_->executor(), dns_->shutdown(), use_task);
+    dns_.reset();
+    co_await forwarder_->shutdown();
+  }
+}
+
+void Sandbox::publish_soon() {
+  if (publish_pending_) return;
+  publish_pending_ = true;
+  asio::post(executor_, [this] {
+    publish_pending_ = false;
+    publish();
+  });
+}
+
+void Sandbox::publish() {
+  changed_.notify_all();
+  if (dns_) {
+    std::vector<dns::Network> networks;
+    for (const auto& [key, network] : networks_) {
+      dns::Network& out = networks.emplace_back();
+      out.id = static_cast<dns::NetworkId>(network.number);
+      for (const project::AppSpec& app : apps_) {
+        if (std::pair(app.organization, app.network) != key) continue;
+        dns::App& out_app = out.apps.emplace_back();
+        out_app.name = app.name;
+        for (const auto& machine : machines_) {
+          const store::MachineRecord& record = machine->spec().record;
+          if (record.app != app.name) continue;
+          out_app.machines.push_back({record.id, record.region, record.process_group, record.six_pn,
+                                      machine->is_started() ? dns::MachineState::started : dns::MachineState::not_started,
+                                      {{"fly_process_group", record.process_group}, {"fly_platform_version", "v2"}}});
+        }
+      }
+    }
+    dns_->publish(std::make_shared<const dns::ZoneSnapshot>(networks));
+  }
+  if (!proxy_) return;
+
+  auto routing = std::make_shared<proxy::RoutingSnapshot>();
+  for (const PublishedPort& port : ports_) {
+    proxy::PublishedPort& out = routing->ports.emplace_back();
+    out.id = port.id;
+    out.external_port = port.external_port;
+    out.handling = port.handling;
+    for (const PublishedPort::Backend& backend : port.backends) {
+      const auto index = static_cast<proxy::ServiceIndex>(routing->services.size());
+      proxy::Service& service = routing->services.emplace_back();
+      service.app = backend.app;
+      service.internal_port = backend.internal_port;
+      const project::GroupSpec& group = find_app(backend.app)->groups.at(backend.process_group);
+      for (const config::Service& configured : group.config.services) {
+        if (configured.internal_port != backend.internal_port) continue;
+        service.concurrency.type = configured.concurrency.type == config::ConcurrencyType::kRequests
+                                       ? proxy::ConcurrencyType::requests
+                                       : proxy::ConcurrencyType::connections;
+        service.concurrency.soft_limit = static_cast<std::uint32_t>(configured.concurrency.soft_limit);
+        if (configured.concurrency.hard_limit) service.concurrency.hard_limit = static_cast<std::uint32_t>(*configured.concurrency.hard_limit);
+        break;
+      }
+      for (Machine* machine : machines_of(backend.app, backend.process_group)) {
+        const MachineSpec& spec = machine->spec();
+        if (machine->is_started()) {
+          const auto finding = machine->findings().find(backend.internal_port);
+          service.upstreams.push_back({spec.record.id, spec.record.region, spec.address.proxy_source(),
+                                       {spec.address.private_ipv4, backend.internal_port},
+                                       finding == machine->findings().end() ? std::string() : finding->second,
+                                       machine->load(backend.internal_port)});
+        } else {
+          std::string why = fmt::format("machine {} ({}) is {}", spec.record.id, spec.record.region, name(machine->state()));
+          if (!machine->failure().empty()) why += ": " + machine->failure();
+          else if (machine->last_exit()) why += fmt::format(": its main process exited with code {}", machine->last_exit()->exit_code);
+          service.absent.push_back(std::move(why));
+        }
+      }
+      for (const std::string& host : host_names(backend.app)) out.routes.emplace(host, index);
+      if (port.backends.size() == 1) out.default_service = index;
+    }
+  }
+  proxy_->publish(std::move(routing));
+}
+
+}  // namespace flylocal::sandbox

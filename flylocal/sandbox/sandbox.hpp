@@ -1,0 +1,120 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dns/forwarder.hpp"
+#include "dns/server.hpp"
+#include "flylocal/base/notifier.hpp"
+#include "flylocal/project/app_spec.hpp"
+#include "flylocal/sandbox/log_hub.hpp"
+#include "flylocal/sandbox/machine.hpp"
+#include "flylocal/sandbox/published_ports.hpp"
+#include "flylocal/sandbox/worker_thread.hpp"
+#include "flylocal/store/state_directory.hpp"
+#include "flylocal/store/store.hpp"
+#include "netns/backbone.hpp"
+#include "netns/privilege.hpp"
+#include "proxy/proxy.hpp"
+
+namespace flylocal::sandbox {
+
+/// One 6PN network of the sandbox.
+struct SandboxNetwork {
+  std::string organization;
+  std::string name;
+  platform::NetworkNumber number;
+  netns::SixPnNetwork link;
+  /// A namespace of ours on the network, as a WireGuard peer is: what dials from here comes in over 6PN.
+  std::unique_ptr<netns::NetworkNamespace> peer;
+};
+
+/// A running emulator: networks, machines, proxy, DNS.
+///
+/// Theory of operation. The main thread (host's network namespace) owns this object and all machines. Three
+/// worker threads live in the backbone namespace: `backbone` makes namespaces and clones machines (so it lives as
+/// long as any machine), `proxy` and `dns` serve. On every change of a machine the main thread publishes fresh
+/// snapshots to both servers, once per turn of its loop. Order of members is order of life.
+class Sandbox {
+ public:
+  struct Options {
+    std::vector<asio::ip::udp::endpoint> upstream_resolvers;
+    std::string version;
+  };
+
+  /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.
+  static Result<std::unique_ptr<Sandbox>> create(Executor main, const netns::Privilege& privilege, store::Store store,
+                                                 std::vector<project::AppSpec> apps, Options options);
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+  ~Sandbox();
+
+  /// Starts all machines at once; returns when each runs or has failed.
+  Task<> start_machines();
+  /// Stops all machines in order (kill_signal, kill_timeout), then the servers. Must be awaited before the end.
+  Task<> shutdown();
+
+  const std::vector<project::AppSpec>& apps() const { return apps_; }
+  const project::AppSpec* find_app(std::string_view name) const;
+  /// In the order of their creation.
+  const std::vector<std::unique_ptr<Machine>>& machines() const { return machines_; }
+  /// By id; a unique beginning of one will do. Null when there is none, or several.
+  Machine* find_machine(std::string_view id);
+  /// The machines of one app's group, by ordinal.
+  std::vector<Machine*> machines_of(std::string_view app, std::string_view process_group);
+  const std::vector<PublishedPort>& ports() const { return ports_; }
+  const SandboxNetwork& network_of(const Machine& machine) const;
+  const SandboxNetwork& network_of_app(const project::AppSpec& app) const;
+
+  /// Makes or removes machines until the group has `count` in `region`; returns when they run or are gone.
+  Task<Result<>> scale(std::string app, std::string process_group, std::string region, int count);
+
+  LogHub& logs() { return logs_; }
+  store::Store& store() { return store_; }
+  WorkerThread& backbone_thread() { return *backbone_thread_; }
+  const netns::Backbone& backbone() const { return *backbone_; }
+  const proxy::Proxy& proxy() const { return *proxy_; }
+  const dns::Server& dns() const { return *dns_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+  const std::string& edge_region() const { return apps_.front().primary_region; }
+  /// Notified on every change of a machine.
+  Notifier& changed() { return changed_; }
+  /// Brings proxy and DNS up to date, soon; several calls in one turn cost one snapshot.
+  void publish_soon();
+
+ private:
+  Sandbox(Executor main, store::Store store, std::vector<project::AppSpec> apps);
+  Result<> open_networks();
+  Result<> start_threads(const Options& options);
+  Result<> publish_ports();
+  Result<Machine*> add_machine(const project::AppSpec& app, const project::GroupSpec& group, const std::string& region,
+                               int ordinal);
+  Task<> remove_machine(Machine* machine);
+  Result<> serve_dns(const SandboxNetwork& network);
+  void publish();
+
+  Executor executor_;
+  store::Store store_;
+  std::vector<project::AppSpec> apps_;
+  std::vector<std::string> notes_;
+  const netns::Privilege* privilege_ = nullptr;
+  LogHub logs_;
+  Notifier changed_;
+  std::unique_ptr<WorkerThread> backbone_thread_, proxy_thread_, dns_thread_;
+  std::optional<netns::Backbone> backbone_;
+  std::map<std::pair<std::string, std::string>, SandboxNetwork> networks_;
+  std::unique_ptr<dns::Forwarder> forwarder_;
+  std::unique_ptr<dns::Server> dns_;
+  std::unique_ptr<proxy::Proxy> proxy_;
+  std::vector<PublishedPort> ports_;
+  MachineWorld world_;
+  std::vector<std::unique_ptr<Machine>> machines_;
+  TaskGroup tasks_;
+  bool publish_pending_ = false;
+};
+
+}  // namespace flylocal::sandbox
