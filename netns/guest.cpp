@@ -214,13 +214,13 @@ std::optional<GuestEvent> Guest::next_event() {
   }
 }
 
-Result<GuestVisitor> GuestVisitor::start(const Guest& guest, const GuestProgram& program, const Stdio& stdio) {
+Result<GuestVisitor> GuestVisitor::start(int guest_pidfd, const GuestProgram& program, const Stdio& stdio) {
   if (program.argv.empty()) return Error{"no command to run in the machine"};
   int failure[2];
   if (::pipe2(failure, O_CLOEXEC) != 0) return system_error("pipe2", errno);
   UniqueFd failure_read(failure[0]), failure_write(failure[1]);
   PreparedProgram prepared(program);
-  RawVisitor raw{guest.pidfd(), static_cast<int>(kGuestNamespaces), {stdio.in, stdio.out, stdio.err},
+  RawVisitor raw{guest_pidfd, static_cast<int>(kGuestNamespaces), {stdio.in, stdio.out, stdio.err},
                  stdio.is_terminal, failure_write.get(), prepared.raw()};
   GuestVisitor visitor;
   {

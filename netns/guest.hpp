@@ -104,8 +104,9 @@ class GuestVisitor {
     int in, out, err;  ///< borrowed
     bool is_terminal;  ///< `in` is a terminal that the program shall control
   };
-  /// Returns when the program was executed, or why it could not be. It ends with the guest or with this object.
-  static Result<GuestVisitor> start(const Guest& guest, const GuestProgram& program, const Stdio& stdio);
+  /// Returns when the program was executed in the guest whose init `guest_pidfd` (borrowed) holds, or why it could
+  /// not be. It ends with the guest or with this object.
+  static Result<GuestVisitor> start(int guest_pidfd, const GuestProgram& program, const Stdio& stdio);
   GuestVisitor(GuestVisitor&&) = default;
   GuestVisitor& operator=(GuestVisitor&&) = default;
   ~GuestVisitor();

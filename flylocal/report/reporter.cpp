@@ -60,8 +60,11 @@ Task<Path> try_connect(sandbox::Sandbox& sandbox, const netns::NetworkNamespace&
 std::optional<std::string> why_not_running(const Machine& machine) {
   std::string why;
   switch (machine.state()) {
-    case MachineState::kStarted:
-    case MachineState::kStarting: return std::nullopt;
+    case MachineState::kStarted: return std::nullopt;
+    case MachineState::kStarting:
+      if (!machine.last_exit() || machine.restart_count() == 0) return std::nullopt;
+      why = fmt::format("the machine is being restarted (restart {})", machine.restart_count());
+      break;
     case MachineState::kFailed: return "the machine could not start: " + machine.failure();
     case MachineState::kCreated:
     case MachineState::kStopping:
@@ -112,6 +115,10 @@ Task<Evidence> collect(sandbox::Sandbox& sandbox, Machine& machine, std::uint16_
   // Without a listener the kernel refuses; asking it again and again would only fill the program's log.
   if (!listens) {
     evidence.proxy = evidence.six_pn_path = Path::kRefused;
+    // Between two crashes it runs for a moment; "not listening yet" would be the smaller half of the truth.
+    if (machine.restart_count() > 0 && machine.last_exit() && evidence.sockets.empty())
+      evidence.not_running = fmt::format("the program keeps ending: it exited with code {} and was restarted {} times; it last said: {}",
+                                         machine.last_exit()->exit_code, machine.restart_count(), last_lines(sandbox, machine.id()));
     co_return evidence;
   }
   const auto& network = sandbox.network_of(machine);
@@ -158,7 +165,7 @@ Task<> look_at(sandbox::Sandbox& sandbox, Subject& subject, std::chrono::steady_
   if (seen.severity == Finding::Severity::kOk) {
     subject.certain = true;
   } else if (seen.code == "not-running") {
-    subject.certain = true;
+    subject.certain = machine->state() != MachineState::kStarting;
   } else if (seen.code != "wrong-port" && seen.severity == Finding::Severity::kProblem) {
     subject.certain = now - subject.unchanged_since >= kCertainAfter && now - start >= kCertainAfter;
   }

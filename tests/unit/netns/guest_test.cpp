@@ -179,14 +179,14 @@ TEST_CASE("a visitor runs inside a guest and its exit code comes back") {
   REQUIRE(::pipe(out) == 0);
   UniqueFd read_end(out[0]), write_end(out[1]);
   GuestProgram program = shell("hostname; cat /proc/2/comm; exit 5").program;
-  auto visitor = GuestVisitor::start(*guest, program, {0, write_end.get(), write_end.get(), false});
+  auto visitor = GuestVisitor::start(guest->pidfd(), program, {0, write_end.get(), write_end.get(), false});
   REQUIRE(ok(visitor));
   write_end.reset();
   CHECK(drain(read_end.get()) == "3d8d413b29d089\nsleep\n");
   CHECK(visitor->exit_code() == 5);
 
   program.argv = {"no-such-program"};
-  CHECK(GuestVisitor::start(*guest, program, {0, 1, 2, false}).has_error());
+  CHECK(GuestVisitor::start(guest->pidfd(), program, {0, 1, 2, false}).has_error());
 }
 
 TEST_CASE("a guest on the backbone has the platform's addresses, and is reached over both families") {

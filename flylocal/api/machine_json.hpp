@@ -1,0 +1,17 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <string>
+
+#include "flylocal/sandbox/sandbox.hpp"
+
+namespace flylocal::api {
+
+/// RFC 3339 in UTC, to the second.
+std::string rfc3339(std::chrono::system_clock::time_point at);
+
+/// A machine as the Machines API shows it (platform facts 9.3), with its newest events.
+boost::json::object machine_json(sandbox::Sandbox& sandbox, const sandbox::Machine& machine);
+
+}  // namespace flylocal::api

@@ -1,0 +1,176 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/json.hpp>
+
+#include "flylocal/api/machine_json.hpp"
+#include "flylocal/api/routes.hpp"
+#include "flylocal/report/reporter.hpp"
+#include "netns/sockets.hpp"
+
+namespace flylocal::api {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using sandbox::LogLine;
+using sandbox::Sandbox;
+
+constexpr auto kDnsLimit = 6s;
+constexpr std::size_t kMaxDnsMessage = 65535;
+
+json::object status_json(Sandbox& sandbox) {
+  json::array apps, machines, ports, notes;
+  for (const project::AppSpec& app : sandbox.apps())
+    apps.push_back({{"name", app.name},
+                    {"organization", app.organization},
+                    {"network", app.network},
+                    {"six_pn_prefix", sandbox.network_of_app(app).link.prefix.to_string() + "/48"},
+                    {"directory", app.directory.string()},
+                    {"primary_region", app.primary_region}});
+  for (const auto& machine : sandbox.machines()) machines.push_back(machine_json(sandbox, *machine));
+  for (const sandbox::PublishedPort& port : sandbox.ports()) {
+    json::array names, behind;
+    for (const auto& backend : port.backends) {
+      behind.push_back({{"app", backend.app}, {"process_group", backend.process_group}, {"internal_port", backend.internal_port}});
+      if (port.handling == proxy::Handling::http)
+        names.push_back(json::string(fmt::format("http://{}.localhost:{}/", backend.app, port.host_port)));
+    }
+    ports.push_back({{"external_port", port.external_port},
+                     {"host_port", port.host_port},
+                     {"handling", port.handling == proxy::Handling::http ? "http" : "tcp"},
+                     {"urls", std::move(names)},
+                     {"backends", std::move(behind)}});
+  }
+  for (const std::string& note : sandbox.notes()) notes.push_back(json::string(note));
+  const proxy::Stats& stats = sandbox.proxy().stats();
+  return {{"pid", ::getpid()},
+          {"apps", std::move(apps)},
+          {"machines", std::move(machines)},
+          {"ports", std::move(ports)},
+          {"notes", std::move(notes)},
+          {"proxy", {{"requests", stats.requests.load()}, {"clients_now", stats.clients_now.load()}, {"upstream_idle", stats.upstream_idle.load()}}},
+          {"dns", {{"queries", sandbox.dns().statistics().queries.load()}}}};
+}
+
+json::object line_json(const LogLine& line) {
+  return {{"timestamp", std::chrono::duration_cast<std::chrono::milliseconds>(line.at.time_since_epoch()).count()},
+          {"app", line.app},
+          {"machine", line.machine},
+          {"region", line.region},
+          {"source", line.source == LogLine::Source::kApp ? "app" : "runner"},
+          {"message", line.text}};
+}
+
+Task<> stream_logs(Sandbox& sandbox, const Request& request, Stream& stream) {
+  const std::string app = request.get("app"), machine = request.get("machine");
+  const bool follow = request.get("follow") == "1";
+  auto& logs = sandbox.logs();
+  constexpr std::size_t kChunk = 64 * 1024;
+  std::uint64_t next = logs.begin();
+  for (;;) {
+    // Lines may have been dropped while a slow client was written to.
+    next = std::max(next, logs.begin());
+    std::string chunk;
+    for (; next < logs.end() && chunk.size() < kChunk; ++next) {
+      const LogLine& line = logs.at(next);
+      if ((!app.empty() && line.app != app) || (!machine.empty() && !line.machine.starts_with(machine))) continue;
+      chunk += json::serialize(line_json(line)) + "\n";
+    }
+    if (!chunk.empty() && !co_await stream.write(chunk)) co_return;
+    if (next < logs.end()) continue;
+    if (!follow || logs.is_closed()) co_return;
+    // A client that goes away says so by the end of what it sends.
+    using namespace asio::experimental::awaitable_operators;
+    auto woken = co_await (logs.wait_for(next) || stream.read());
+    if (woken.index() == 1) co_return;
+  }
+}
+
+/// Sends a DNS query as a peer on the app's network does, to its resolver, and returns the answer.
+Task<Result<std::string>> ask_dns(Sandbox& sandbox, const sandbox::SandboxNetwork& network, std::string query, bool over_tcp) {
+  auto fd = co_await sandbox.backbone_thread().run([&]() -> Result<UniqueFd> {
+    auto visit = netns::NamespaceVisit::to(*network.peer);
+    if (!visit) return visit.error();
+    UniqueFd made(::socket(AF_INET6, (over_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made) return system_error("make a socket", errno);
+    return made;
+  });
+  if (!fd) co_return fd.error();
+  const Executor executor = co_await asio::this_coro::executor;
+  using namespace asio::experimental::awaitable_operators;
+  Timer limit(executor, kDnsLimit);
+  std::string answer(kMaxDnsMessage, '\0');
+  auto exchange = [&]() -> Task<std::optional<std::size_t>> {
+    if (over_tcp) {
+      TcpSocket socket(executor, asio::ip::tcp::v6(), fd->release());
+      auto [refused] = co_await socket.async_connect({netns::resolver_address(), 53}, as_result);
+      if (refused) co_return std::nullopt;
+      const std::string length{static_cast<char>(query.size() >> 8), static_cast<char>(query.size())};
+      const std::string framed = length + query;
+      auto [unsent, n] = co_await asio::async_write(socket, asio::buffer(framed), as_result);
+      unsigned char prefix[2];
+      auto [cut, got] = co_await asio::async_read(socket, asio::buffer(prefix), as_result);
+      if (unsent || cut) co_return std::nullopt;
+      auto [short_read, size] = co_await asio::async_read(socket, asio::buffer(answer.data(), static_cast<std::size_t>(prefix[0]) << 8 | prefix[1]), as_result);
+      co_return short_read ? std::nullopt : std::optional(size);
+    }
+    UdpSocket socket(executor, asio::ip::udp::v6(), fd->release());
+    auto [refused] = co_await socket.async_connect({netns::resolver_address(), 53}, as_result);
+    auto [unsent, sent] = co_await socket.async_send(asio::buffer(query), as_result);
+    if (refused || unsent) co_return std::nullopt;
+    auto [failed, size] = co_await socket.async_receive(asio::buffer(answer), as_result);
+    co_return failed ? std::nullopt : std::optional(size);
+  };
+  auto outcome = co_await (exchange() || limit.async_wait(as_result));
+  if (outcome.index() == 1 || !std::get<0>(outcome)) co_return Error{"the resolver did not answer"};
+  answer.resize(*std::get<0>(outcome));
+  co_return Result<std::string>(boost::system::in_place_value, std::move(answer));
+}
+
+Task<Reply> dns_query(Sandbox& sandbox, const Request& request) {
+  const std::string name = request.get("app");
+  const project::AppSpec* app = name.empty() ? &sandbox.apps().front() : sandbox.find_app(name);
+  if (!app) co_return Reply::error(404, "no app " + name + " in this sandbox");
+  auto answer = co_await ask_dns(sandbox, sandbox.network_of_app(*app), request.body, request.get("transport") == "tcp");
+  if (!answer) co_return Reply::error(504, answer.error().message);
+  co_return Reply{200, std::move(*answer), "application/dns-message"};
+}
+
+Task<Reply> scale(Sandbox& sandbox, const Request& request) {
+  auto body = request.json_body();
+  if (!body) co_return Reply::error(400, body.error().message);
+  auto text = [&](const char* key) {
+    const json::value* value = body->if_contains(key);
+    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+  };
+  const json::value* count = body->if_contains("count");
+  constexpr int kMostMachines = 1000;
+  if (!count || !count->is_int64() || count->get_int64() < 0 || count->get_int64() > kMostMachines)
+    co_return Reply::error(400, fmt::format("count: allowed: 0 to {}", kMostMachines));
+  auto done = co_await sandbox.scale(text("app"), text("process_group"), text("region"), static_cast<int>(count->get_int64()));
+  if (!done) co_return Reply::error(400, done.error().message);
+  co_return Reply::json(json::object{{"ok", true}});
+}
+
+}  // namespace
+
+void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<void()> request_shutdown) {
+  server.route("GET", "/flylocal/v1/status", [&sandbox](const Request&) -> Task<Reply> { co_return Reply::json(status_json(sandbox)); });
+  server.route("GET", "/flylocal/v1/report", [&sandbox](const Request& request) -> Task<Reply> {
+    auto limit = report::patience(sandbox);
+    if (const std::string text = request.get("timeout_ms"); !text.empty()) limit = std::chrono::milliseconds(std::strtoul(text.c_str(), nullptr, 10));
+    co_return Reply::json(report::to_json(co_await report::make_report(sandbox, limit)));
+  });
+  server.route("POST", "/flylocal/v1/scale", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await scale(sandbox, request); });
+  server.route("POST", "/flylocal/v1/dns", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await dns_query(sandbox, request); });
+  server.route("POST", "/flylocal/v1/shutdown", [request_shutdown](const Request&) -> Task<Reply> {
+    request_shutdown();
+    co_return Reply::json(json::object{{"ok", true}});
+  });
+  server.stream("GET", "/flylocal/v1/logs", [](const Request&) { return std::optional<Reply>(); },
+                [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await stream_logs(sandbox, request, stream); });
+}
+
+}  // namespace flylocal::api
