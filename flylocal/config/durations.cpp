@@ -35,8 +35,9 @@ bool is_digit(char c) {
 std::optional<std::uint64_t> take_number(std::string_view& text) {
   std::uint64_t value = 0;
   while (!text.empty() && is_digit(text.front())) {
-    if (value > (kLongest - 9) / 10) return std::nullopt;
-    value = value * 10 + static_cast<std::uint64_t>(text.front() - '0');
+    const auto digit = static_cast<std::uint64_t>(text.front() - '0');
+    if (value > (kLongest - digit) / 10) return std::nullopt;
+    value = value * 10 + digit;
     text.remove_prefix(1);
   }
   return value;

@@ -153,11 +153,10 @@ Concurrency read_concurrency_table(const Field& table) {
 }
 
 Concurrency read_concurrency(const Field& field) {
-  const auto* written = std::get_if<std::string>(&field.node().value);
-  if (!written) return read_concurrency_table(field);
-
+  if (field.node().table()) return read_concurrency_table(field);
   Concurrency out;
-  const auto comma = written->find(',');
+  const auto* written = std::get_if<std::string>(&field.node().value);
+  const auto comma = written ? written->find(',') : std::string::npos;
   auto limit_of = [](std::string_view digits) -> std::optional<int> {
     int value = 0;
     const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);

@@ -1,0 +1,96 @@
+#include <boost/json/serialize.hpp>
+#include <catch2/catch.hpp>
+
+#include "flylocal/config/closest_name.hpp"
+#include "flylocal/config/problem.hpp"
+#include "flylocal/config/quotes.hpp"
+#include "flylocal/config/sizes.hpp"
+#include "flylocal/config/toml_depth.hpp"
+#include "flylocal/config/toml_tree.hpp"
+
+using namespace flylocal::config;
+
+TEST_CASE("the closest name is the one a typo away, and none when nothing is near") {
+  constexpr std::string_view kNames[] = {"internal_port", "protocol",     "ports",
+                                         "processes",     "kill_timeout", "app"};
+  CHECK(closest_name("internal_prot", kNames) == "internal_port");
+  CHECK(closest_name("internalport", kNames) == "internal_port");
+  CHECK(closest_name("PORTS", kNames) == "ports");
+  CHECK(closest_name("port", kNames) == "ports");
+  CHECK(closest_name("timeout", kNames) == "kill_timeout");
+  CHECK(closest_name("ap", kNames) == "app");
+  CHECK(closest_name("xyzzy", kNames).empty());
+  CHECK(closest_name("", kNames).empty());
+  CHECK(closest_name(std::string(10000, 'a'), kNames).empty());
+}
+
+TEST_CASE("the tree keeps the order and the places of the file") {
+  const auto tree = parse_toml("b = 1\n[z]\na = \"\xc3\xa9\", \n");
+  CHECK_FALSE(tree.has_value());
+  const auto good = parse_toml("b = 1\n[z]\n  k = [1, 'x']\n[a]\n");
+  REQUIRE(good.has_value());
+  REQUIRE(good->size() == 3);
+  CHECK((*good)[0].key == "b");
+  CHECK((*good)[1].key == "z");
+  CHECK((*good)[2].key == "a");
+  const TomlEntry& k = (*(*good)[1].node.table())[0];
+  CHECK(k.place == Place{3, 3});
+  CHECK(k.node.place == Place{3, 7});
+  CHECK((*k.node.array())[1].place == Place{3, 11});
+}
+
+TEST_CASE("columns count characters, not bytes") {
+  const auto tree = parse_toml("a = [\"\xc3\xa9\xc3\xa9\", 5]");
+  REQUIRE(tree.has_value());
+  CHECK((*(*tree)[0].node.array())[1].place == Place{1, 12});
+  CHECK(find_excessive_depth("# \xc3\xa9\n" + std::string(33, '[')) == Place{2, 33});
+}
+
+TEST_CASE("values that JSON lacks become text") {
+  const auto tree = parse_toml("a = nan\nb = -inf\nc = 07:32:00\nd = 1.5\ne = {f = [true]}");
+  REQUIRE(tree.has_value());
+  TomlNode document;
+  document.value = *tree;
+  CHECK(boost::json::serialize(to_json(document)) ==
+        R"({"a":"nan","b":"-inf","c":"07:32:00","d":1.5E0,"e":{"f":[true]}})");
+}
+
+TEST_CASE("sizes are read with their units") {
+  constexpr std::uint64_t kMebi = 1024 * 1024;
+  CHECK(parse_size("512", SizeBase::kBinary, kMebi) == 512 * kMebi);
+  CHECK(parse_size("512mb", SizeBase::kBinary, kMebi) == 512 * kMebi);
+  CHECK(parse_size("1.5 GiB", SizeBase::kBinary, kMebi) == 1536 * kMebi);
+  CHECK(parse_size("10gb", SizeBase::kDecimal, 1) == 10'000'000'000u);
+  CHECK(parse_size("100b", SizeBase::kDecimal, 1) == 100u);
+  for (const char* bad :
+       {"", "gb", "-1gb", "1xb", "1gbb", "1..5g", "1.", ".5g", "1  g", "9999999999999999999999"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_size(bad, SizeBase::kBinary, 1));
+  }
+}
+
+TEST_CASE("a problem is rendered with what it has") {
+  Problem problem;
+  problem.file = "fly.toml";
+  problem.message = "no such file";
+  CHECK(render(problem) == "fly.toml: error: no such file");
+  problem.severity = Problem::Severity::kWarning;
+  problem.line = 3;
+  problem.column = 4;
+  problem.key = "a.b";
+  problem.found = "5";
+  problem.allowed = "text";
+  problem.suggestion = "Write \"5\"";
+  CHECK(render(problem) == "fly.toml:3:4: warning: a.b: no such file (found 5, allowed: text). Write \"5\"");
+  CHECK(
+      boost::json::serialize(to_json(problem)) ==
+      R"({"severity":"warning","file":"fly.toml","line":3,"column":4,"key":"a.b","found":"5","allowed":"text",)"
+      R"("message":"no such file","suggestion":"Write \"5\""})");
+}
+
+TEST_CASE("long text is cut between characters") {
+  std::string text(59, 'a');
+  text += "\xc3\xa9zzzzzz";
+  CHECK(in_quotes(text) == "\"" + std::string(59, 'a') + "...\"");
+  CHECK(in_quotes("a\nb") == "\"a\\nb\"");
+}
