@@ -61,12 +61,15 @@ class ImagePaths {
  private:
   struct Candidate;
   struct Search;
+  enum class SourceKind { kFile, kDirectory, kUnknown };
 
   void collect(Search& search, std::size_t stage, const std::string& image_path, const CopyStep* outer,
                bool derived) const;
+  SourceKind kind_of(Search& search, const CopyStep& step, const std::string& source) const;
   std::vector<Candidate> candidates(std::size_t stage, std::string_view image_path) const;
   /// The copies that make the final image, the last one first.
   std::vector<const CopyStep*> steps() const;
+  bool copies_a_directory(const CopyStep& step) const;
 
   const ImageConfig& image_;
   std::filesystem::path project_directory_;
