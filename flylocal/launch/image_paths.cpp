@@ -23,8 +23,8 @@ struct ImagePaths::Search {
 
 namespace {
 
-/// "These two are the same thing": a path of the image and a source, relative to the project or absolute in a
-/// stage.
+/// "These two are the same thing": a path of the image, and a source that is relative to the project or
+/// absolute in a stage.
 struct Pair {
   std::string image;
   std::string source;

@@ -46,7 +46,7 @@ class Planner {
     Result<void> chosen = choose();
     if (!chosen) return chosen.error();
     for (const CommandPart& part : parts_) plan_.source += (plan_.source.empty() ? "" : " + ") + part.source;
-    if (translation_ && !local_) note_image();
+    note_image();
     set_environment();
     set_user();
     plan_.working_directory = translates() ? translation_->working_directory() : inputs_.project_directory;
@@ -177,6 +177,15 @@ class Planner {
   // ---- around the command ----
 
   void note_image() {
+    if (local_) return;
+    if (!inputs_.image) {
+      if (inputs_.image_reference.empty() || !inputs_.experimental_exec.empty()) return;
+      plan_.notes.push_back(
+          fmt::format("fly.toml [build]: the image {} is not pulled, so what it sets itself (ENTRYPOINT, "
+                      "ENV, files) is not here",
+                      inputs_.image_reference));
+      return;
+    }
     const ImageConfig& image = *inputs_.image;
     for (const ImageNote& note : image.notes) {
       plan_.notes.push_back(fmt::format("{} line {}: {}", image.file_name, note.line, note.message));

@@ -487,6 +487,10 @@ TEST_CASE("USER counts where the host knows it") {
 }
 
 TEST_CASE("what cannot be known or made without the image is said, with its line") {
+  LaunchInputs in = inputs();
+  in.image_reference = "nginx:1";
+  in.process_command = "node server.js";
+  CHECK_THAT(notes(plan(in)), Catch::Contains("fly.toml [build]: the image nginx:1 is not pulled"));
   const std::string all =
       notes(plan(inputs("FROM golang:1 AS build\nCOPY . /src\nRUN make\nFROM debian:12\nCOPY --from=build "
                         "/out/a /a\nCOPY --from=build /src /s\n"
