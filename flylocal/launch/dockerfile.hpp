@@ -15,8 +15,8 @@ namespace flylocal::launch {
 /// What fly.toml's [build] says about the build (platform.md 7.5).
 struct DockerfileOptions {
   std::string file_name = "Dockerfile";  ///< As messages call the file.
-  std::string target;                    ///< build-target: name or number of a stage; empty: the last.
-  std::map<std::string, std::string> build_args;  ///< build.args
+  std::string target{};                  ///< build-target: name or number of a stage; empty: the last.
+  std::map<std::string, std::string> build_args{};  ///< build.args
 };
 
 /// Either an image, or the problems that kept us from one (all of them).

@@ -29,8 +29,7 @@ struct InstructionList {
   std::vector<FileProblem> problems;  ///< Unknown instructions, heredocs without an end, a wrong directive.
 };
 
-/// The lexical half of reading a Dockerfile: parser directives, comments, line continuations, heredocs,
-/// flags.
+/// The lexical half of reading a Dockerfile: directives, comments, line continuations, heredocs, flags.
 InstructionList split_instructions(std::string_view text, const std::string& file_name);
 
 }  // namespace flylocal::launch

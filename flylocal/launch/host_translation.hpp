@@ -35,8 +35,7 @@ class HostTranslation {
                                          const std::vector<std::string>& mounts);
 
   /// The words after the program: a path of the image that the project has becomes the host's path, also
-  /// after
-  /// --option= and inside of a shell's script. Error: a file that the Dockerfile copies and the host lacks.
+  /// after --option= and in a shell's script. Error: a file that the Dockerfile copies and the host lacks.
   Result<std::vector<std::string>> arguments(const CommandPart& part, std::size_t first_word,
                                              const std::filesystem::path& working_directory);
 

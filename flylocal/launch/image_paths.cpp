@@ -23,8 +23,8 @@ struct ImagePaths::Search {
 
 namespace {
 
-/// "These two are the same thing": a path of the image and a source, relative to the project or absolute in a
-/// stage.
+/// "These two are the same thing": a path of the image, and a source that is relative to the project or
+/// absolute in a stage.
 struct Pair {
   std::string image;
   std::string source;
@@ -66,18 +66,19 @@ void add_with_parents(std::vector<Pair>& pairs, std::string image, std::string s
   }
 }
 
-enum class SourceKind { kFile, kDirectory, kUnknown };
-
-void add_pairs(std::vector<Pair>& pairs, const CopyStep& step, const std::string& source, SourceKind kind) {
+/// What a source is decides where it arrives; an unknown one may have arrived in either place.
+std::vector<Pair> pairs_of(const CopyStep& step, const std::string& source, bool may_be_file,
+                           bool may_be_directory) {
+  std::vector<Pair> pairs;
   if (const std::size_t wildcard = source.find_first_of("*?["); wildcard != std::string::npos) {
-    const std::string fixed = parent(source.substr(0, wildcard) + "x");
-    pairs.push_back({step.destination, fixed, true});
-    return;
+    pairs.push_back({step.destination, parent(source.substr(0, wildcard) + "x"), true});
+    return pairs;
   }
-  if (step.into_directory && kind != SourceKind::kDirectory) {
+  if (step.into_directory && may_be_file) {
     add_with_parents(pairs, join(step.destination, last_name(source)), source);
   }
-  if (!step.into_directory || kind != SourceKind::kFile) add_with_parents(pairs, step.destination, source);
+  if (!step.into_directory || may_be_directory) add_with_parents(pairs, step.destination, source);
+  return pairs;
 }
 
 std::size_t depth(const fs::path& path) {
@@ -98,13 +99,9 @@ void ImagePaths::collect(Search& search, std::size_t stage, const std::string& i
     if (!from_project && step->from != CopyStep::From::kStage) continue;
     const CopyStep* const named = outer != nullptr ? outer : &*step;
     for (const std::string& source : step->sources) {
-      SourceKind kind = SourceKind::kUnknown;
-      if (from_project) {
-        kind = host_.is_directory(project_directory_ / source) ? SourceKind::kDirectory : SourceKind::kFile;
-      }
-      std::vector<Pair> pairs;
-      add_pairs(pairs, *step, source, kind);
-      for (const Pair& pair : pairs) {
+      const SourceKind kind = kind_of(search, *step, source);
+      for (const Pair& pair :
+           pairs_of(*step, source, kind != SourceKind::kDirectory, kind != SourceKind::kFile)) {
         const std::optional<std::string_view> rest = below(image_path, pair.image);
         if (!rest) continue;
         // "COPY app /app" says little about the rest of the image's root directory.
@@ -120,6 +117,22 @@ void ImagePaths::collect(Search& search, std::size_t stage, const std::string& i
     }
   }
   if (files.based_on) collect(search, *files.based_on, image_path, outer, derived);
+}
+
+ImagePaths::SourceKind ImagePaths::kind_of(Search& search, const CopyStep& step,
+                                           const std::string& source) const {
+  if (step.from == CopyStep::From::kProject) {
+    return host_.is_directory(project_directory_ / source) ? SourceKind::kDirectory : SourceKind::kFile;
+  }
+  Search inside;
+  inside.visits = search.visits;
+  collect(inside, step.stage, source, nullptr, false);
+  search.visits = inside.visits;
+  for (const Candidate& candidate : inside.found) {
+    if (host_.is_directory(candidate.path)) return SourceKind::kDirectory;
+    if (host_.exists(candidate.path)) return SourceKind::kFile;
+  }
+  return SourceKind::kUnknown;
 }
 
 std::vector<ImagePaths::Candidate> ImagePaths::candidates(std::size_t stage,
@@ -170,10 +183,20 @@ const CopyStep* ImagePaths::origin(std::string_view image_path) const {
         });
     if (by_name || step->destination == path) return step;
   }
+  const CopyStep* nearest = nullptr;
   for (const CopyStep* step : all) {
-    if (step->destination != "/" && below(path, step->destination)) return step;
+    if (step->destination == "/" || !below(path, step->destination) || !copies_a_directory(*step)) continue;
+    if (nearest == nullptr || step->destination.size() > nearest->destination.size()) nearest = step;
   }
-  return nullptr;
+  return nearest;
+}
+
+bool ImagePaths::copies_a_directory(const CopyStep& step) const {
+  if (step.from != CopyStep::From::kProject) return step.from != CopyStep::From::kInline;
+  return std::any_of(step.sources.begin(), step.sources.end(), [&](const std::string& source) {
+    const std::filesystem::path path = project_directory_ / source;
+    return host_.is_directory(path) || !host_.exists(path);
+  });
 }
 
 const CopyStep* ImagePaths::origin_of_name(std::string_view name) const {

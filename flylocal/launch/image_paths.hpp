@@ -23,15 +23,14 @@ struct HostPath {
 ///
 /// 1. `COPY source destination` from the project makes the image's `destination` the project's `source`, and
 ///    everything below it. `COPY . /app`: /app/bin/x is <project>/bin/x; `COPY server/ /app`:
-///    <project>/server/bin/x. COPY --from=stage is followed into that stage and ends at the same kind of COPY
-///    there.
+///    <project>/server/bin/x. COPY --from=stage is followed into that stage, to the same kind of COPY there.
 /// 2. Where both sides end in the same name, their parents correspond too: `COPY package.json ./` in WORKDIR
 ///    /app says that /app is the project directory. This holds for directories and for files that the build
 ///    makes (/app/dist/server.js is <project>/dist/server.js when it was built on the host as well).
 ///
 /// Only a path that exists on the host counts, so a rule never invents a file. Rule 1 goes before rule 2, and
-/// later instructions before earlier ones, because they overwrite them in the image. .dockerignore is not
-/// read.
+/// later instructions before earlier ones, because they overwrite them in the image. .dockerignore is
+/// not read.
 class ImagePaths {
  public:
   /// All three must outlive this object. `project_directory` is absolute.
@@ -61,12 +60,15 @@ class ImagePaths {
  private:
   struct Candidate;
   struct Search;
+  enum class SourceKind { kFile, kDirectory, kUnknown };
 
   void collect(Search& search, std::size_t stage, const std::string& image_path, const CopyStep* outer,
                bool derived) const;
+  SourceKind kind_of(Search& search, const CopyStep& step, const std::string& source) const;
   std::vector<Candidate> candidates(std::size_t stage, std::string_view image_path) const;
   /// The copies that make the final image, the last one first.
   std::vector<const CopyStep*> steps() const;
+  bool copies_a_directory(const CopyStep& step) const;
 
   const ImageConfig& image_;
   std::filesystem::path project_directory_;

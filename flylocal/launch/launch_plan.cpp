@@ -46,7 +46,7 @@ class Planner {
     Result<void> chosen = choose();
     if (!chosen) return chosen.error();
     for (const CommandPart& part : parts_) plan_.source += (plan_.source.empty() ? "" : " + ") + part.source;
-    if (translation_ && !local_) note_image();
+    note_image();
     set_environment();
     set_user();
     plan_.working_directory = translates() ? translation_->working_directory() : inputs_.project_directory;
@@ -74,6 +74,7 @@ class Planner {
       process_words = std::move(*words);
     }
     if (!inputs_.experimental_exec.empty()) {
+      fly_toml_says_ = true;
       parts_.push_back(
           {inputs_.experimental_exec, ImageCommand::Form::kExec, "fly.toml [experimental] exec"});
       if (!process_words.empty()) {
@@ -83,16 +84,16 @@ class Planner {
       note_unused_option();
       return {};
     }
-    const bool fly_toml_says = !process_words.empty() || !inputs_.experimental_entrypoint.empty() ||
-                               !inputs_.experimental_cmd.empty();
-    if (!fly_toml_says && inputs_.command_option) {
+    fly_toml_says_ = !process_words.empty() || !inputs_.experimental_entrypoint.empty() ||
+                     !inputs_.experimental_cmd.empty();
+    if (!fly_toml_says_ && inputs_.command_option) {
       Result<std::vector<std::string>> words = split_shell_words(*inputs_.command_option);
       if (!words) return Error{fmt::format("--cmd: {}: {}", words.error().message, *inputs_.command_option)};
       if (words->empty())
         return Error{"--cmd is empty; it takes a command line, e.g. --cmd \"node server.js\""};
       return use_local(std::move(*words), "--cmd");
     }
-    if (fly_toml_says) note_unused_option();
+    if (fly_toml_says_) note_unused_option();
     add_entrypoint();
     add_command(std::move(process_words));
     if (parts_.empty()) return Error{nothing_says()};
@@ -176,6 +177,15 @@ class Planner {
   // ---- around the command ----
 
   void note_image() {
+    if (local_) return;
+    if (!inputs_.image) {
+      if (inputs_.image_reference.empty() || !inputs_.experimental_exec.empty()) return;
+      plan_.notes.push_back(
+          fmt::format("fly.toml [build]: the image {} is not pulled, so what it sets itself (ENTRYPOINT, "
+                      "ENV, files) is not here",
+                      inputs_.image_reference));
+      return;
+    }
     const ImageConfig& image = *inputs_.image;
     for (const ImageNote& note : image.notes) {
       plan_.notes.push_back(fmt::format("{} line {}: {}", image.file_name, note.line, note.message));
@@ -245,16 +255,12 @@ class Planner {
 
   /// The platform runs these words as they are, so this goes wrong there as well.
   void note_shell_syntax() {
+    if (plan_.program.filename() == "sh" || plan_.program.filename() == "bash") return;
     for (const CommandPart& part : parts_) {
-      const bool of_image = part.source.find(" line ") != std::string::npos && !local_;
-      if (of_image && part.form == ImageCommand::Form::kShell) continue;
-      const bool has_shell = plan_.program.filename() == "sh" || plan_.program.filename() == "bash";
-      if (has_shell) continue;
       if (const std::optional<std::string> sign = shell_syntax(part.words)) {
-        plan_.notes.push_back(
-            fmt::format("{}: no shell reads this line, so {} is an ordinary word; if a shell is meant, write "
-                        "sh -c '...'",
-                        part.source, *sign));
+        plan_.notes.push_back(fmt::format(
+            "{}: no shell reads this line, so {} is an ordinary word; if a shell is meant, write sh -c '...'",
+            part.source, *sign));
       }
     }
   }
@@ -341,8 +347,8 @@ class Planner {
   std::string ways_out() const {
     if (local_) return "";
     const std::string example = fmt::format("[commands] {} = \"...\" in flylocal.toml", inputs_.group);
-    const bool fly_toml_says = plan_.source.find("fly.toml") != std::string::npos;
-    return fmt::format(" Or say what to run here: {}{}.", example, fly_toml_says ? "" : ", or --cmd \"...\"");
+    return fmt::format(" Or say what to run here: {}{}.", example,
+                       fly_toml_says_ ? "" : ", or --cmd \"...\"");
   }
 
   const LaunchInputs& inputs_;
@@ -350,7 +356,8 @@ class Planner {
   LaunchPlan plan_;
   std::optional<HostTranslation> translation_;
   std::vector<CommandPart> parts_;
-  bool local_ = false;
+  bool local_ = false;          // [commands] or --cmd: written for this host
+  bool fly_toml_says_ = false;  // --cmd comes after it
 };
 
 }  // namespace

@@ -49,8 +49,7 @@ struct LaunchPlan {
 /// 2. fly.toml, by the platform's rule (platform.md 1.5): [experimental] exec wins entirely; else
 ///    ([experimental] entrypoint or ENTRYPOINT) + ([processes] command or [experimental] cmd or CMD);
 /// 3. --cmd, which is used where fly.toml says nothing, and goes before the Dockerfile because it was typed
-/// for
-///    this run: the whole command line, in the project directory;
+///    for this run: the whole command line, in the project directory;
 /// 4. the Dockerfile's ENTRYPOINT + CMD.
 /// With 2 and 4, paths of the image are translated to the host's by ImagePaths.
 ///

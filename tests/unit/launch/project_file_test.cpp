@@ -1,0 +1,163 @@
+#include "flylocal/launch/project_file.hpp"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "flylocal/launch/closest_name.hpp"
+
+using namespace flylocal::launch;
+using Words = std::vector<std::string>;
+
+TEST_CASE("flylocal.toml is read whole") {
+  const auto reading = read_project_file(R"(organization = "acme"
+network = "staging-2"
+secrets_file = ".env.local"
+
+[[machines]]
+group = "web"
+region = "iad"
+count = 2
+
+[[machines]]
+count = 0
+
+[ports]
+80 = 8080
+"443" = 8443
+
+[commands]
+web = "npm run 'dev server'"
+worker = ["python", "-m", "worker"]
+
+[env]
+DEBUG = true
+PORT = 8080
+NAME = "x"
+
+[[expect]]
+6pn = 9090
+)",
+                                         "flylocal.toml");
+  INFO(render(reading.problems));
+  REQUIRE(reading.file.has_value());
+  const ProjectFile& file = *reading.file;
+  CHECK(file.organization == "acme");
+  CHECK(file.network == "staging-2");
+  CHECK(file.secrets_file == ".env.local");
+  CHECK(file.secrets_file_line == 3);
+  REQUIRE(file.machines.size() == 2);
+  CHECK((file.machines[0].group == "web" && file.machines[0].region == "iad" && file.machines[0].count == 2));
+  CHECK((file.machines[1].group.empty() && file.machines[1].region.empty() && file.machines[1].count == 0));
+  CHECK(file.machines[1].line == 10);
+  CHECK(file.ports == std::map<std::uint16_t, std::uint16_t>{{80, 8080}, {443, 8443}});
+  CHECK(file.commands.at("web").argv == Words{"npm", "run", "dev server"});
+  CHECK(file.commands.at("web").line == 18);
+  CHECK(file.commands.at("worker").argv == Words{"python", "-m", "worker"});
+  CHECK(file.env == std::map<std::string, std::string>{{"DEBUG", "true"}, {"PORT", "8080"}, {"NAME", "x"}});
+  REQUIRE(file.expect.size() == 1);
+  CHECK(file.expect[0].six_pn_port == 9090);
+}
+
+TEST_CASE("an empty flylocal.toml gives the platform's defaults") {
+  const auto reading = read_project_file("", "flylocal.toml");
+  REQUIRE(reading.file.has_value());
+  CHECK(reading.file->organization == "personal");
+  CHECK(reading.file->network == "default");
+  CHECK(reading.file->machines.empty());
+  CHECK_FALSE(reading.file->secrets_file.has_value());
+}
+
+TEST_CASE("each mistake in flylocal.toml is named with its place") {
+  struct Case {
+    std::string text;
+    Words problems;
+  };
+  const Case cases[] = {
+      {"organisation = \"a\"\n", {"f:1:1: organisation: unknown key; did you mean organization?"}},
+      {"[command]\nweb = \"x\"\n", {"f:1:2: command: unknown key; did you mean commands?"}},
+      {"banana = 1\n",
+       {"f:1:1: banana: unknown key; known here: organization, network, machines, ports, commands, "
+        "secrets_file, env, "
+        "expect"}},
+      {"network = 5\norganization = \"a b\"\n",
+       {"f:1:11: network: found 5, allowed: a name of letters, digits, - and _",
+        "f:2:16: organization: found \"a b\", allowed: a name of letters, digits, - and _"}},
+      {"[machines]\ncount = 1\n",
+       {"f:1:1: machines: found a table, allowed: one table for each entry, written [[machines]] with lines "
+        "like count = "
+        "2"}},
+      {"machines = [1, 2]\n",
+       {"f:1:12: machines: found a list, allowed: one table for each entry, written [[machines]] with lines "
+        "like count "
+        "= 2"}},
+      {"[[machines]]\nregion = \"iad\"\n", {"f:1:1: machines[0]: count is missing, e.g. count = 2"}},
+      {"[[machines]]\ncount = -1\ncuont = 2\nregion = \"Europe\"\ngroup = 1\n",
+       {"f:2:9: machines[0].count: found -1, allowed: a number from 0 to 1000",
+        "f:3:1: machines[0].cuont: unknown key; did you mean count?",
+        "f:4:10: machines[0].region: found \"Europe\", allowed: a region's code of three small letters, e.g. "
+        "\"iad\"",
+        "f:5:9: machines[0].group: found 1, allowed: the name of a process group of fly.toml"}},
+      {"[[machines]]\ncount = 1\n[[machines]]\ncount = 2\n",
+       {"f:3:1: machines[1]: line 1 already counts the machines of this group and region"}},
+      {"[ports]\n80 = 0\nhttp = 80\n443 = 8443\n444 = 8443\n081 = 1\n\"81\" = 2\n",
+       {"f:2:6: ports.80: found 0, allowed: a port of this host from 1 to 65535",
+        "f:3:1: ports.http: the key is a service's external port from 1 to 65535, e.g. 80 = 8080",
+        "f:5:7: ports.444: port 8443 of this host is already taken by ports.443",
+        "f:7:1: ports.81: port 81 is mapped a second time"}},
+      {"[commands]\na = \"sh -c 'x\"\nb = \"\"\nc = 5\nd = [\"x\", 1]\n",
+       {"f:2:5: commands.a: single quote at column 7 is not closed: sh -c 'x",
+        "f:3:5: commands.b: found \"\", allowed: a command that is not empty",
+        "f:4:5: commands.c: found 5, allowed: a command line or a list of words",
+        "f:5:11: commands.d: found 1, allowed: a list of strings"}},
+      {"[env]\nA = [1]\n\"B=C\" = \"x\"\n",
+       {"f:2:5: env.A: found a list, allowed: a string, a number, true or false",
+        "f:3:1: env.B=C: a variable's name is not empty and has no ="}},
+      {"secrets_file = \"\"\n",
+       {"f:1:16: secrets_file: found \"\", allowed: a path beside flylocal.toml, e.g. \".env.local\""}},
+      {"[[expect]]\n6pn = \"x\"\n[[expect]]\n",
+       {"f:2:7: expect[0].6pn: found \"x\", allowed: a port from 1 to 65535",
+        "f:3:1: expect[1]: 6pn is missing, e.g. 6pn = 9090"}},
+  };
+  for (const Case& each : cases) {
+    INFO(each.text);
+    const auto reading = read_project_file(each.text, "f");
+    CHECK_FALSE(reading.file.has_value());
+    Words lines;
+    for (const FileProblem& problem : reading.problems) lines.push_back(render(problem));
+    CHECK(lines == each.problems);
+  }
+}
+
+TEST_CASE("a syntax error in flylocal.toml has its line and column") {
+  const auto reading = read_project_file("network = \"a\"\n[ports\n", "flylocal.toml");
+  REQUIRE(reading.problems.size() == 1);
+  CHECK(reading.problems[0].line == 2);
+  CHECK(reading.problems[0].column == 7);
+  CHECK_FALSE(reading.problems[0].message.empty());
+}
+
+TEST_CASE("no flylocal.toml is the same as an empty one; one that cannot be read is a problem") {
+  namespace fs = std::filesystem;
+  const fs::path directory =
+      fs::temp_directory_path() / ("flylocal-project-test-" + std::to_string(::getpid()));
+  fs::create_directories(directory);
+  CHECK(load_project_file(directory / "flylocal.toml").file.has_value());
+  CHECK(render(load_project_file(directory).problems) ==
+        directory.string() + ": is a directory, expected a file");
+  std::ofstream(directory / "flylocal.toml") << "network = 'n'\n";
+  CHECK(load_project_file(directory / "flylocal.toml").file->network == "n");
+  fs::remove_all(directory);
+}
+
+TEST_CASE("the closest name is near enough to be meant") {
+  const std::string_view known[] = {"machines", "ports", "env", "6pn"};
+  CHECK(closest_name("machnies", known) == "machines");
+  CHECK(closest_name("Port", known) == "ports");
+  CHECK(closest_name("evn", known) == "env");
+  CHECK_FALSE(closest_name("x", known).has_value());
+  CHECK_FALSE(closest_name("services", known).has_value());
+  CHECK_FALSE(closest_name("", known).has_value());
+  CHECK_FALSE(closest_name(std::string(100'000, 'a'), known).has_value());
+}
