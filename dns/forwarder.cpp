@@ -12,42 +12,62 @@ struct Forwarder::Impl : std::enable_shared_from_this<Impl> {
   Impl(Executor on, std::vector<asio::ip::udp::endpoint> servers, ForwarderOptions given)
       : executor(on), upstreams(std::move(servers)), options(given), tasks(on) {}
 
-  /// On the executor: the query's way from acceptance to `done`.
-  void start(Query query, Done done) {
-    if (stopping || upstreams.empty()) return finish(done, std::nullopt);
-    tasks.spawn("forward a DNS query", run(shared_from_this(), std::move(query), std::move(done)));
+  /// One query that was let in. Its asker hears of it exactly once, however its coroutine ends.
+  class Admitted {
+   public:
+    Admitted(std::shared_ptr<Impl> impl, Done done) : impl_(std::move(impl)), done_(std::move(done)) {}
+    Admitted(Admitted&&) noexcept = default;
+    Admitted& operator=(Admitted&&) = delete;
+    ~Admitted() {
+      if (impl_) finish(std::nullopt);
+    }
+    void finish(Reply reply) {
+      std::exchange(impl_, nullptr)->in_flight.fetch_sub(1, std::memory_order_relaxed);
+      done_(std::move(reply));
+    }
+
+   private:
+    std::shared_ptr<Impl> impl_;
+    Done done_;
+  };
+
+  /// On the executor.
+  void start(Query query, Admitted admitted) {
+    if (stopping || upstreams.empty()) return admitted.finish(std::nullopt);
+    tasks.spawn("forward a DNS query", run(shared_from_this(), std::move(query), std::move(admitted)));
   }
 
-  void finish(const Done& done, Reply reply) {
-    in_flight.fetch_sub(1, std::memory_order_relaxed);
-    done(std::move(reply));
-  }
-
-  static Task<> run(std::shared_ptr<Impl> self, Query query, Done done) {
-    auto reply = co_await self->ask(std::move(query));
-    self->finish(done, std::move(reply));
+  static Task<> run(std::shared_ptr<Impl> self, Query query, Admitted admitted) {
+    // Cancelled means stopping, which ask() looks at: an exception would add nothing.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    admitted.finish(co_await self->ask(std::move(query)));
   }
 
   Task<Reply> ask(Query query) {
     using Clock = std::chrono::steady_clock;
     auto deadline = Clock::now() + options.total_timeout;
-    Reply unwilling;
+    Reply unwilling_reply;
+    std::vector<bool> unwilling(upstreams.size());
     std::size_t tries = upstreams.size() * static_cast<std::size_t>(options.rounds);
     std::size_t first = preferred;
     for (std::size_t i = 0; i < tries && !stopping; ++i) {
+      std::size_t chosen = (first + i) % upstreams.size();
+      if (unwilling[chosen]) continue;
       auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - Clock::now());
       if (left.count() <= 0) break;
-      std::size_t chosen = (first + i) % upstreams.size();
       auto answer = co_await ask_upstream(query, upstreams[chosen], std::min(left, options.try_timeout));
       if (answer.kind == UpstreamAnswer::Kind::usable) {
         // So that a dead upstream costs one query its time, and not every query.
         preferred = chosen;
         co_return std::move(answer.reply);
       }
-      if (answer.kind == UpstreamAnswer::Kind::unwilling) unwilling = std::move(answer.reply);
+      if (answer.kind == UpstreamAnswer::Kind::unwilling) {
+        unwilling[chosen] = true;
+        unwilling_reply = std::move(answer.reply);
+      }
     }
-    // All the same: SERVFAIL from upstream says more than ours would (RFC 8914).
-    co_return unwilling;
+    // An upstream's own SERVFAIL or REFUSED says more than a SERVFAIL of ours would.
+    co_return unwilling_reply;
   }
 
   Executor executor;
@@ -75,8 +95,9 @@ bool Forwarder::try_ask(const Query& query, Done done) {
     in_flight.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
-  asio::post(impl_->executor, [impl = impl_, query, done = std::move(done)]() mutable {
-    impl->start(std::move(query), std::move(done));
+  Impl::Admitted admitted(impl_, std::move(done));
+  asio::post(impl_->executor, [impl = impl_, query, admitted = std::move(admitted)]() mutable {
+    impl->start(std::move(query), std::move(admitted));
   });
   return true;
 }

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dns/forwarder.hpp"
+#include "dns/responder.hpp"
+#include "dns/snapshot_slot.hpp"
+#include "dns/statistics.hpp"
+#include "flylocal/base/async.hpp"
+
+namespace flylocal::dns {
+
+/// What the listeners of all networks and transports share: the way from the octets of a query to those of
+/// its response. All but publish() and the counters belongs to the server's thread.
+class QueryService {
+ public:
+  /// Takes a response; it may be kept only as a copy.
+  using Deliver = std::function<void(std::span<const std::uint8_t>)>;
+
+  QueryService(Executor executor, Forwarder& forwarder);
+  ~QueryService() { stop(); }
+  QueryService(const QueryService&) = delete;
+  QueryService& operator=(const QueryService&) = delete;
+
+  void publish(std::shared_ptr<const ZoneSnapshot> snapshot) { zone_.publish(std::move(snapshot)); }
+  const Statistics& statistics() const { return statistics_; }
+
+  /// Counts and answers a query. Of the outcomes, `forward` is to be passed on to forward(), `drop` has no
+  /// response, and all others have theirs in `response`.
+  Outcome respond(std::span<const std::uint8_t> message, NetworkId network, Transport transport,
+                  std::vector<std::uint8_t>& response);
+
+  /// Asks upstream. `deliver` is called once, during the call or later, but never after stop().
+  void forward(const Query& query, Transport transport, Deliver deliver);
+
+  void count_tcp_connection() { statistics_.tcp_connections.fetch_add(1, std::memory_order_relaxed); }
+
+  /// Replies that are still out are not delivered any more.
+  void stop();
+
+ private:
+  class ReplyGate;
+  void deliver_reply(const Query& query, Transport transport, const Forwarder::Reply& reply,
+                     const Deliver& deliver);
+
+  Forwarder& forwarder_;
+  SnapshotSlot zone_;
+  Statistics statistics_;
+  std::shared_ptr<ReplyGate> gate_;
+  std::vector<std::uint8_t> response_;  // its memory is used again from reply to reply
+};
+
+}  // namespace flylocal::dns
