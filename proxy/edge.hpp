@@ -1,0 +1,67 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <memory>
+
+#include "proxy/http1/head.hpp"
+#include "proxy/io/buffer.hpp"
+#include "proxy/io/wakeup.hpp"
+#include "proxy/proxy.hpp"
+#include "proxy/request_id.hpp"
+#include "proxy/upstream_pool.hpp"
+
+/// What all sessions of one proxy share. Everything here belongs to the proxy's one thread.
+namespace flylocal::proxy {
+
+/// A client's connection: its socket, and what its coroutine waits on.
+class Session : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  Session(Poller& poller, ListenerId port)
+      : listener(port), wakeup(poller), deadline(poller, wakeup), client(poller, wakeup) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  virtual ~Session() = default;
+
+  /// Nobody is there any more to take an answer.
+  virtual bool client_left() = 0;
+
+  ListenerId listener;
+  Wakeup wakeup;
+  Deadline deadline;
+  Socket client;
+};
+
+struct Edge {
+  Edge(Executor executor, Options given)
+      : options(std::move(given)),
+        poller(std::make_shared<Poller>(std::move(executor))),
+        pool(options.upstream_idle_limit, stats) {}
+
+  /// A client's session has ended.
+  void leave() {
+    bool was_full = stats.clients_now.fetch_sub(1, std::memory_order_relaxed) >= options.max_clients;
+    if (was_full && phase == Phase::serving) on_client_left();
+  }
+
+  /// How far the proxy's end has come.
+  enum class Phase { serving, draining, breaking_off };
+
+  Options options;
+  Stats stats;
+  std::shared_ptr<Poller> poller;
+  BufferPool buffers;
+  UpstreamPool pool;
+  RandomBits random;
+  std::shared_ptr<const RoutingSnapshot> snapshot = std::make_shared<const RoutingSnapshot>();
+  Phase phase = Phase::serving;
+  boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions;
+  /// Called when there may be room for another client.
+  std::function<void()> on_client_left;
+  /// Memory for parsing, free between two waits of a session.
+  http1::RequestHead request_head;
+  http1::ResponseHead response_head;
+};
+
+inline void count(Stats::Counter& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace flylocal::proxy

@@ -1,0 +1,523 @@
+#include "proxy/http_session.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace flylocal::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kHostLine = " HTTP/1.1\r\nHost: ";
+constexpr std::uint32_t kMaxRepeats = 3;
+// After an answer that ends the connection: closing with unread bytes would reset it under the client's eyes.
+constexpr auto kLingerLimit = 1s;
+constexpr std::size_t kLingerBytes = 1024 * 1024;
+
+std::string address_text(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  }
+  return address.to_string();
+}
+
+asio::ip::address local_address(int fd) {
+  asio::ip::tcp::endpoint local;
+  auto size = static_cast<socklen_t>(local.capacity());
+  if (::getsockname(fd, local.data(), &size) == 0) local.resize(size);
+  return local.address();
+}
+
+/// RFC 9110 9.2.2
+bool is_idempotent(std::string_view method) {
+  constexpr std::string_view kIdempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  return std::find(std::begin(kIdempotent), std::end(kIdempotent), method) != std::end(kIdempotent);
+}
+
+http1::BodyScanner scanner_for(const http1::Fields& fields) {
+  return fields.chunked ? http1::BodyScanner::chunked() : http1::BodyScanner::length(fields.content_length.value_or(0));
+}
+
+}  // namespace
+
+HttpSession::HttpSession(Edge& edge, ListenerId port, UniqueFd socket, const asio::ip::tcp::endpoint& peer)
+    : Session(*edge.poller, port),
+      edge_(edge),
+      client_ip_(address_text(peer.address())),
+      dialled_ip_(address_text(local_address(socket.get()))),
+      request_pump_(edge.buffers),
+      answer_pump_(edge.buffers),
+      relay_(request_pump_, answer_pump_) {
+  client.adopt(std::move(socket));
+}
+
+Task<> HttpSession::run() {
+  After after = After::keep;
+  while (after == After::keep) {
+    HeadResult head = co_await read_head();
+    if (head == HeadResult::ended) co_return;
+    after = head == HeadResult::complete ? co_await serve() : co_await answer_with(page_);
+  }
+  if (after == After::close) co_await linger();
+}
+
+bool HttpSession::client_left() {
+  if (client.broken()) return true;
+  if (!client.peer_ended()) return false;
+  // The end may stand behind a body or behind further requests that were not read yet.
+  if (request_.has_body && request_.open) return false;
+  Buffer& in = request_pump_.in();
+  if (!in.empty()) return false;
+  Transfer got = client.read(in.space());
+  in.commit(got.bytes);
+  return got.status == Transfer::Status::closed || got.status == Transfer::Status::failed;
+}
+
+Task<HttpSession::HeadResult> HttpSession::read_head() {
+  request_pump_.clear_prefix();
+  answer_pump_.clear_prefix();
+  request_ = {};
+  answer_ = {};
+  deadline.set_after(edge_.options.keep_alive_limit);
+  Buffer& in = request_pump_.in();
+  std::size_t searched = 0;
+  bool begun = false;
+  for (;;) {
+    if (!in.empty()) in.consume(http1::leading_empty_lines(in.bytes()));
+    if (!in.empty()) {
+      if (!begun) deadline.set_after(edge_.options.head_limit);
+      begun = true;
+      http1::HeadEnd end = http1::find_head_end(in.bytes(), searched);
+      if (end.error) co_return refuse(*end.error);
+      if (end.size > 0) {
+        auto error = http1::parse_request_head(in.bytes().substr(0, end.size), edge_.request_head);
+        if (error) co_return refuse(*error);
+        prepare_request(edge_.request_head);
+        in.consume(end.size);
+        deadline.clear();
+        co_return HeadResult::complete;
+      }
+      searched = in.bytes().size();
+      if (in.full()) co_return refuse({431, "the head is larger than 64 KiB", "RFC 6585 5"});
+    } else if (edge_.phase != Edge::Phase::serving) {
+      co_return HeadResult::ended;
+    }
+    Transfer got = client.read(in.space());
+    in.commit(got.bytes);
+    if (got.status == Transfer::Status::moved) continue;
+    if (got.status != Transfer::Status::blocked) co_return HeadResult::ended;
+    co_await wakeup.wait();
+    if (must_stop()) co_return HeadResult::ended;
+    if (!deadline.passed()) continue;
+    if (!begun) co_return HeadResult::ended;
+    co_return refuse({408, "the head did not come to its end in time", "RFC 9110 15.5.9"});
+  }
+}
+
+HttpSession::HeadResult HttpSession::refuse(const http1::HeadError& error) {
+  count(edge_.stats.bad_requests);
+  deadline.clear();
+  request_.arrived = edge_.poller->now();
+  request_.id = RequestId(std::chrono::system_clock::now(), edge_.options.edge_region, edge_.random);
+  page_ = page_for_bad_request(error);
+  return HeadResult::refused;
+}
+
+void HttpSession::prepare_request(const http1::RequestHead& head) {
+  count(edge_.stats.requests);
+  auto now = std::chrono::system_clock::now();
+  request_.arrived = edge_.poller->now();
+  request_.id = RequestId(now, edge_.options.edge_region, edge_.random);
+  request_.method_size = static_cast<std::uint32_t>(head.method.size());
+  request_.target_size = static_cast<std::uint32_t>(head.target.size());
+  request_.host_size = static_cast<std::uint32_t>(head.host.size());
+  request_.version = head.version;
+  request_.page_format = choose_format(head.fields.value(http1::FieldId::accept));
+  request_.keep_alive = head.keep_alive();
+  request_.is_head = head.method == "HEAD";
+  request_.is_idempotent = is_idempotent(head.method);
+  request_.has_body = head.has_body();
+  request_.wants_upgrade = head.wants_upgrade();
+  request_.open = true;
+
+  const PublishedPort* port = edge_.snapshot->find_port(listener);
+  ClientFacts client_facts{.client_ip = client_ip_,
+                           .dialled_ip = port && !port->public_address.empty() ? port->public_address : dialled_ip_,
+                           .external_port = port ? port->external_port : std::uint16_t{0},
+                           .edge_region = edge_.options.edge_region};
+  RequestFacts request_facts{.request_id = request_.id.text(),
+                             .arrived = now,
+                             .trace_id = {edge_.random(), edge_.random()},
+                             .span_id = edge_.random()};
+  append_request_head(request_pump_.prefix(), head, client_facts, request_facts);
+  request_pump_.begin_body(scanner_for(head.fields), Pump::Encoding::verbatim);
+}
+
+std::string_view HttpSession::target() const {
+  return std::string_view(request_pump_.prefix()).substr(request_.method_size + 1, request_.target_size);
+}
+
+std::string_view HttpSession::host() const {
+  return std::string_view(request_pump_.prefix())
+      .substr(request_.method_size + 1 + request_.target_size + kHostLine.size(), request_.host_size);
+}
+
+bool HttpSession::may_repeat() const {
+  return request_.is_idempotent && (!request_.has_body || request_pump_.body_untouched());
+}
+
+Task<HttpSession::After> HttpSession::serve() {
+  Reuse reuse = may_repeat() ? Reuse::any : Reuse::known_open;
+  for (;;) {
+    machine_ = co_await dial(edge_, *this, host(), reuse);
+    request_.retries += machine_.failures;
+    if (machine_.outcome == Dialled::Outcome::given_up) {
+      record("");
+      co_return After::drop;
+    }
+    if (machine_.outcome != Dialled::Outcome::connected) {
+      co_return co_await answer_with(page_for_failed_dial(machine_, host()));
+    }
+    answer_.connected = edge_.poller->now();
+    switch (co_await exchange()) {
+      case Step::retry:
+        // The machine may have closed more pooled connections than this one.
+        reuse = Reuse::none;
+        ++request_.retries;
+        count(edge_.stats.retries);
+        request_pump_.rewind_prefix();
+        request_.cut = false;
+        request_.open = true;
+        continue;
+      case Step::done:
+        finish_exchange();
+        if (answer_.upgraded) co_return After::drop;
+        co_return answer_.keeps_client && !request_.open && !request_.cut ? After::keep : After::close;
+      case Step::no_answer:
+        co_return co_await answer_with(page_);
+      default:
+        co_return After::drop;
+    }
+  }
+}
+
+Task<HttpSession::Step> HttpSession::exchange() {
+  for (;;) {
+    Step next = step();
+    if (next == Step::wait) {
+      co_await wakeup.wait();
+    } else if (next == Step::yield) {
+      co_await wakeup.yield();
+    } else {
+      co_return next;
+    }
+    if (must_stop()) {
+      record("");
+      co_return Step::broken_off;
+    }
+  }
+}
+
+/// Moves what can move now, in both directions.
+HttpSession::Step HttpSession::step() {
+  if (answer_.upgraded) return step_upgraded();
+  bool busy = false;
+  if (request_.open) {
+    Step step = step_request();
+    if (step != Step::wait && step != Step::yield) return step;
+    busy = step == Step::yield;
+  }
+  if (client_left()) {
+    record("");
+    return Step::broken_off;
+  }
+  if (answer_.status == 0) {
+    if (auto step = step_answer_head()) return busy && *step == Step::wait ? Step::yield : *step;
+    if (answer_.upgraded) return step_upgraded();
+  }
+  Step step = step_answer_body();
+  return busy && step == Step::wait ? Step::yield : step;
+}
+
+HttpSession::Step HttpSession::step_request() {
+  switch (request_pump_.run(client, machine_.connection->socket)) {
+    case Pump::Outcome::waiting:
+      return Step::wait;
+    case Pump::Outcome::busy:
+      return Step::yield;
+    case Pump::Outcome::finished:
+      request_.open = false;
+      return Step::wait;
+    case Pump::Outcome::sink_failed:
+      // The machine may have answered before it stopped reading.
+      request_.open = false;
+      request_.cut = true;
+      return Step::wait;
+    case Pump::Outcome::malformed:
+      count(edge_.stats.bad_requests);
+      if (answer_.status != 0) {
+        record("");
+        return Step::broken_off;
+      }
+      page_ = page_for_bad_request({400, request_pump_.error(), "the body's framing"});
+      return Step::no_answer;
+    default:
+      record("");
+      return Step::broken_off;
+  }
+}
+
+/// Nothing: the head is here and was begun to be passed on.
+std::optional<HttpSession::Step> HttpSession::step_answer_head() {
+  Buffer& in = answer_pump_.in();
+  for (;;) {
+    if (!in.empty()) {
+      http1::HeadEnd end = http1::find_head_end(in.bytes(), answer_.searched);
+      if (end.error) return no_answer("its answer's head is malformed: a line ends with a line feed alone");
+      if (end.size > 0) {
+        auto step = take_answer_head(in.bytes().substr(0, end.size));
+        if (step) return step;
+        in.consume(end.size);
+        answer_.searched = 0;
+        if (answer_.status != 0) return {};
+        continue;
+      }
+      answer_.searched = in.bytes().size();
+      if (in.full()) return no_answer("its answer's head is larger than 64 KiB");
+    }
+    Transfer got = machine_.connection->socket.read(in.space());
+    in.commit(got.bytes);
+    switch (got.status) {
+      case Transfer::Status::moved:
+        if (!answer_.seen) answer_.first_byte = edge_.poller->now();
+        answer_.seen = true;
+        break;
+      case Transfer::Status::blocked:
+        if (answer_pump_.flush(client) != Pump::Outcome::sink_failed) return Step::wait;
+        record("");
+        return Step::broken_off;
+      case Transfer::Status::closed:
+        return on_machine_ended("closed the connection before its answer was complete");
+      case Transfer::Status::failed:
+        return on_machine_ended("reset the connection before its answer was complete");
+    }
+  }
+}
+
+std::optional<HttpSession::Step> HttpSession::take_answer_head(std::string_view bytes) {
+  http1::ResponseHead& head = edge_.response_head;
+  if (auto error = http1::parse_response_head(bytes, head)) {
+    return no_answer(std::string("its answer's head is malformed: ").append(error->what));
+  }
+  if (head.status == 101) {
+    if (!request_.wants_upgrade || request_.open) return no_answer("it switched protocols without being asked to");
+    answer_.upgraded = true;
+    begin_answer(head);
+    relay_.begin();
+    return {};
+  }
+  if (head.status < 200) {
+    if (answer_pump_.prefix().size() > kBufferSize) return no_answer("it sent interim answers without end");
+    pass_interim(head);
+    return {};
+  }
+  begin_answer(head);
+  return {};
+}
+
+void HttpSession::pass_interim(const http1::ResponseHead& head) {
+  // RFC 9110 15.2: an HTTP/1.0 client does not know them.
+  if (request_.version == http1::Version::http10) return;
+  append_response_head(answer_pump_.prefix(), head, AnswerFraming::none, ConnectionNote::none, edge_.options.server,
+                       request_.id.text());
+}
+
+/// RFC 9112 6.3
+void HttpSession::begin_answer(const http1::ResponseHead& head) {
+  using http1::BodyScanner;
+  answer_.status = head.status;
+  bool old_client = request_.version == http1::Version::http10;
+  bool bodiless = request_.is_head || head.status < 200 || head.status == 204 || head.status == 304;
+  bool delimited = bodiless || head.fields.chunked || head.fields.content_length;
+  auto scanner = BodyScanner::none();
+  auto encoding = Pump::Encoding::verbatim;
+  auto framing = AnswerFraming::none;
+  if (bodiless) {
+    if (request_.is_head || head.status == 304) framing = AnswerFraming::content_length;
+  } else if (head.fields.chunked) {
+    scanner = BodyScanner::chunked();
+    encoding = old_client ? Pump::Encoding::payload_only : Pump::Encoding::verbatim;
+    framing = old_client ? AnswerFraming::until_close : AnswerFraming::chunked;
+  } else if (head.fields.content_length) {
+    scanner = BodyScanner::length(*head.fields.content_length);
+    framing = AnswerFraming::content_length;
+  } else {
+    scanner = BodyScanner::until_close();
+    encoding = old_client ? Pump::Encoding::verbatim : Pump::Encoding::into_chunks;
+    framing = old_client ? AnswerFraming::until_close : AnswerFraming::chunked;
+  }
+  answer_.keeps_machine = delimited && head.keep_alive();
+  answer_.ends_with_connection = framing == AnswerFraming::until_close;
+  // A client that is still sending when the answer comes may never send the rest.
+  answer_.keeps_client = request_.keep_alive && !answer_.ends_with_connection && !request_.open && !request_.cut &&
+                         edge_.phase == Edge::Phase::serving;
+  auto note = ConnectionNote::none;
+  if (answer_.upgraded) {
+    note = ConnectionNote::upgrade;
+  } else if (!answer_.keeps_client) {
+    note = ConnectionNote::close;
+  } else if (old_client) {
+    note = ConnectionNote::keep_alive;
+  }
+  append_response_head(answer_pump_.prefix(), head, framing, note, edge_.options.server, request_.id.text());
+  answer_pump_.begin_body(scanner, encoding);
+}
+
+HttpSession::Step HttpSession::step_answer_body() {
+  switch (answer_pump_.run(machine_.connection->socket, client)) {
+    case Pump::Outcome::waiting:
+      return Step::wait;
+    case Pump::Outcome::busy:
+      return Step::yield;
+    case Pump::Outcome::finished:
+      return Step::done;
+    case Pump::Outcome::sink_failed:
+      record("");
+      return Step::broken_off;
+    default:
+      // Half an answer has gone out: the client can only be told by breaking off.
+      count(edge_.stats.upstream_failures);
+      machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
+      record("PU02");
+      if (answer_.ends_with_connection) client.reset();
+      return Step::broken_off;
+  }
+}
+
+HttpSession::Step HttpSession::step_upgraded() {
+  switch (relay_.step(client, machine_.connection->socket)) {
+    case Relay::Outcome::waiting:
+      return Step::wait;
+    case Relay::Outcome::busy:
+      return Step::yield;
+    case Relay::Outcome::finished:
+      return Step::done;
+    default:
+      record("");
+      client.reset();
+      machine_.connection->socket.reset();
+      return Step::broken_off;
+  }
+}
+
+HttpSession::Step HttpSession::on_machine_ended(std::string_view how) {
+  bool nothing_sent = !request_pump_.prefix_touched();
+  bool nothing_back = !answer_.seen;
+  if (nothing_back && request_.retries < kMaxRepeats && (nothing_sent || (machine_.reused && may_repeat()))) {
+    return Step::retry;
+  }
+  return no_answer(how);
+}
+
+HttpSession::Step HttpSession::no_answer(std::string_view what) {
+  count(edge_.stats.upstream_failures);
+  machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
+  page_ = page_for_broken_answer(machine_, what);
+  return Step::no_answer;
+}
+
+void HttpSession::finish_exchange() {
+  record("");
+  bool reusable = answer_.keeps_machine && !answer_.upgraded && !request_.open && !request_.cut &&
+                  answer_pump_.in().empty() && edge_.phase == Edge::Phase::serving &&
+                  machine_.service->concurrency.type == ConcurrencyType::requests;
+  if (reusable) edge_.pool.put_back(std::move(machine_.connection));
+  answer_pump_.in().clear();
+  machine_ = {};
+}
+
+Task<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
+  bool keep = request_.keep_alive && !request_.has_body && edge_.phase == Edge::Phase::serving;
+  answer_.status = page.status;
+  page_ = page;
+  page_.request_id = request_.id.text();
+  answer_pump_.in().clear();
+  if (answer_pump_.prefix_written()) answer_pump_.clear_prefix();
+  std::string body = render(page_, request_.page_format);
+  std::string& out = answer_pump_.prefix();
+  out += fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n", page_.status,
+                     reason_phrase(page_.status), content_type(request_.page_format), body.size());
+  if (!keep) {
+    out += "connection: close\r\n";
+  } else if (request_.version == http1::Version::http10) {
+    out += "connection: keep-alive\r\n";
+  }
+  append_proxy_fields(out, edge_.options.server, page_.request_id);
+  out += "\r\n";
+  if (!request_.is_head) out += body;
+  answer_pump_.begin_body(http1::BodyScanner::none(), Pump::Encoding::verbatim);
+
+  machine_.connection.reset();
+  machine_.load = {};
+  record(page_.code);
+  machine_ = {};
+  deadline.set_after(edge_.options.head_limit);
+  for (;;) {
+    Pump::Outcome outcome = answer_pump_.flush(client);
+    if (outcome == Pump::Outcome::finished) break;
+    if (outcome == Pump::Outcome::sink_failed) co_return After::drop;
+    co_await wakeup.wait();
+    if (must_stop() || deadline.passed()) co_return After::drop;
+  }
+  deadline.clear();
+  co_return keep ? After::keep : After::close;
+}
+
+Task<> HttpSession::linger() {
+  Buffer& in = request_pump_.in();
+  bool unread = !in.empty() || client.readable() || (request_.has_body && request_.open);
+  if (!unread) co_return;
+  client.shutdown_write();
+  deadline.set_after(kLingerLimit);
+  for (std::size_t dropped = 0; dropped < kLingerBytes;) {
+    in.clear();
+    Transfer got = client.read(in.space());
+    in.commit(got.bytes);
+    dropped += got.bytes;
+    if (got.status == Transfer::Status::moved) continue;
+    if (got.status != Transfer::Status::blocked) break;
+    co_await wakeup.wait();
+    if (must_stop() || deadline.passed()) break;
+  }
+}
+
+void HttpSession::record(std::string_view error) {
+  if (answer_.status == 0) {
+    count(edge_.stats.aborted);
+  } else {
+    count(edge_.stats.answers[answer_.status / 100]);
+  }
+  if (!edge_.options.on_request) return;
+  auto now = Clock::now();
+  RequestRecord record;
+  if (machine_.service) record.app = machine_.service->app;
+  if (machine_.upstream) {
+    record.machine = machine_.upstream->machine_id;
+    record.region = machine_.upstream->region;
+    record.reused = machine_.reused;
+    if (answer_.connected != Clock::time_point{}) record.connect = answer_.connected - request_.arrived;
+  }
+  if (answer_.seen) record.first_byte = answer_.first_byte - request_.arrived;
+  record.request_id = request_.id.text();
+  record.method = method();
+  record.target = target();
+  record.host = host();
+  record.status = answer_.status;
+  record.error = error;
+  record.retries = request_.retries;
+  record.total = now - request_.arrived;
+  edge_.options.on_request(record);
+}
+
+}  // namespace flylocal::proxy

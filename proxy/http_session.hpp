@@ -1,0 +1,108 @@
+#pragma once
+
+#include "flylocal/base/unique_fd.hpp"
+#include "proxy/dial.hpp"
+#include "proxy/error_page.hpp"
+#include "proxy/forwarded_headers.hpp"
+#include "proxy/relay.hpp"
+
+namespace flylocal::proxy {
+
+/// One client's HTTP/1.1 connection: its requests one after another, each passed on to a machine.
+/// During an exchange both bodies move at once, so an answer may come, and end, before the request does.
+class HttpSession final : public Session {
+ public:
+  /// `socket` is accepted and non-blocking, `peer` is the client's address.
+  HttpSession(Edge& edge, ListenerId port, UniqueFd socket, const asio::ip::tcp::endpoint& peer);
+
+  /// Ends when the connection does.
+  Task<> run();
+
+  bool client_left() override;
+
+ private:
+  enum class HeadResult { complete, refused, ended };
+  /// How an exchange with a machine goes on or ended.
+  enum class Step {
+    wait,
+    yield,
+    done,         ///< the answer has been passed on
+    retry,        ///< nothing came back, and the request may be sent again
+    no_answer,    ///< 502 or 400: page_ says why
+    broken_off,   ///< the client has left, or can only be told by closing
+  };
+  enum class After { keep, close, drop };
+
+  /// The request being served.
+  struct Request {
+    RequestId id;
+    Clock::time_point arrived;
+    std::uint32_t method_size = 0;  // method, target and host are read from the head as it was passed on
+    std::uint32_t target_size = 0;
+    std::uint32_t host_size = 0;
+    std::uint32_t retries = 0;
+    http1::Version version = http1::Version::http11;
+    PageFormat page_format = PageFormat::text;
+    bool keep_alive = false;
+    bool is_head = false;
+    bool is_idempotent = false;
+    bool has_body = false;
+    bool wants_upgrade = false;
+    bool open = false;  ///< there is more of it to pass on
+    bool cut = false;   ///< the machine stopped taking it
+  };
+  /// The answer to it, so far.
+  struct Answer {
+    Clock::time_point connected;
+    Clock::time_point first_byte;
+    std::size_t searched = 0;   ///< bytes of the head that were looked at
+    std::uint16_t status = 0;   ///< 0 until its head was understood
+    bool seen = false;          ///< bytes came back
+    bool keeps_machine = false; ///< the machine's connection can serve another request
+    bool keeps_client = false;  ///< what the client was told
+    bool ends_with_connection = false;
+    bool upgraded = false;
+  };
+
+  Task<HeadResult> read_head();
+  Task<After> serve();
+  Task<Step> exchange();
+  Task<After> answer_with(const ErrorPage& page);
+  Task<> linger();
+
+  void prepare_request(const http1::RequestHead& head);
+  HeadResult refuse(const http1::HeadError& error);
+  bool may_repeat() const;
+  bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
+
+  Step step();
+  Step step_request();
+  std::optional<Step> step_answer_head();
+  std::optional<Step> take_answer_head(std::string_view bytes);
+  void begin_answer(const http1::ResponseHead& head);
+  void pass_interim(const http1::ResponseHead& head);
+  Step step_answer_body();
+  Step step_upgraded();
+  Step on_machine_ended(std::string_view how);
+  Step no_answer(std::string_view what);
+
+  void finish_exchange();
+  void record(std::string_view error);
+
+  std::string_view method() const { return std::string_view(request_pump_.prefix()).substr(0, request_.method_size); }
+  std::string_view target() const;
+  std::string_view host() const;
+
+  Edge& edge_;
+  std::string client_ip_;
+  std::string dialled_ip_;
+  Pump request_pump_;
+  Pump answer_pump_;
+  Relay relay_;
+  Request request_;
+  Answer answer_;
+  Dialled machine_;
+  ErrorPage page_;
+};
+
+}  // namespace flylocal::proxy

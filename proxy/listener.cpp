@@ -1,0 +1,114 @@
+#include "proxy/listener.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "proxy/http_session.hpp"
+#include "proxy/tcp_session.hpp"
+
+namespace flylocal::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kAcceptsPerTurn = 64;
+constexpr auto kPauseAfterError = 100ms;
+
+/// Ends the counting of a client together with its session's coroutine.
+class Presence {
+ public:
+  explicit Presence(Edge& edge) : edge_(edge) {}
+  Presence(const Presence&) = delete;
+  Presence& operator=(const Presence&) = delete;
+  ~Presence() { edge_.leave(); }
+
+ private:
+  Edge& edge_;
+};
+
+Task<> run_http(Edge& edge, ListenerId id, UniqueFd socket, asio::ip::tcp::endpoint peer) {
+  Presence presence(edge);
+  HttpSession session(edge, id, std::move(socket), peer);
+  edge.sessions.push_back(session);
+  co_await session.run();
+}
+
+Task<> run_tcp(Edge& edge, ListenerId id, UniqueFd socket) {
+  Presence presence(edge);
+  TcpSession session(edge, id, std::move(socket));
+  edge.sessions.push_back(session);
+  co_await session.run();
+}
+
+/// The client is gone, or the network has a passing trouble: not the listener's fault (accept(2)).
+bool concerns_one_client(int error) {
+  return error == ECONNABORTED || error == EINTR || error == EPROTO || error == ENETDOWN || error == EHOSTDOWN ||
+         error == EHOSTUNREACH || error == ENETUNREACH || error == ETIMEDOUT || error == EPERM;
+}
+
+}  // namespace
+
+Listener::Listener(Edge& edge, TaskGroup& sessions, ListenerId id, UniqueFd socket)
+    : edge_(edge), sessions_(sessions), id_(id), socket_(*edge.poller, *this), pause_(*edge.poller, *this) {
+  ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
+  socket_.adopt(std::move(socket));
+}
+
+void Listener::resume() { edge_.poller->schedule(*this); }
+
+void Listener::take_turn() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (!accept_one()) return;
+  }
+  resume();
+}
+
+/// False: nobody waits, or there is no room now.
+bool Listener::accept_one() {
+  if (edge_.stats.clients_now.load(std::memory_order_relaxed) >= edge_.options.max_clients) return false;
+  asio::ip::tcp::endpoint peer;
+  auto size = static_cast<socklen_t>(peer.capacity());
+  UniqueFd socket(::accept4(socket_.fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    int error = errno;
+    if (error == EAGAIN) return false;
+    if (concerns_one_client(error)) return true;
+    on_accept_error(error);
+    return false;
+  }
+  error_logged_ = false;
+  peer.resize(size);
+  begin_session(std::move(socket), peer);
+  return true;
+}
+
+void Listener::on_accept_error(int error) {
+  if (!error_logged_) {
+    spdlog::error("accept on a published port: {}; trying again every 100 ms (is the limit of open files too low?)",
+                  std::error_code(error, std::generic_category()).message());
+  }
+  error_logged_ = true;
+  pause_.set_after(kPauseAfterError);
+}
+
+void Listener::begin_session(UniqueFd socket, const asio::ip::tcp::endpoint& peer) {
+  count(edge_.stats.clients);
+  const PublishedPort* port = edge_.snapshot->find_port(id_);
+  if (!port) return;  // closes: nothing is behind this port now
+  int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  edge_.stats.clients_now.fetch_add(1, std::memory_order_relaxed);
+  if (port->handling == Handling::http) {
+    sessions_.spawn("http client", run_http(edge_, id_, std::move(socket), peer));
+  } else {
+    sessions_.spawn("tcp client", run_tcp(edge_, id_, std::move(socket)));
+  }
+}
+
+}  // namespace flylocal::proxy

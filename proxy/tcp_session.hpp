@@ -1,0 +1,26 @@
+#pragma once
+
+#include "flylocal/base/unique_fd.hpp"
+#include "proxy/dial.hpp"
+#include "proxy/relay.hpp"
+
+namespace flylocal::proxy {
+
+/// One client's connection to a service without handlers: bytes go to a machine and back as they are.
+class TcpSession final : public Session {
+ public:
+  TcpSession(Edge& edge, ListenerId port, UniqueFd socket);
+
+  /// Ends when both directions have, or with a reset for the client when no machine takes the connection.
+  Task<> run();
+
+  bool client_left() override { return client.broken(); }
+
+ private:
+  Edge& edge_;
+  Pump to_machine_;
+  Pump to_client_;
+  Relay relay_;
+};
+
+}  // namespace flylocal::proxy

@@ -1,0 +1,100 @@
+#include "proxy/upstream_pool.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <unordered_set>
+
+namespace flylocal::proxy {
+
+int UpstreamConnection::begin_connect(const Upstream& upstream) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (!fd) return errno;
+  int on = 1;
+  // ip(7): the local port is chosen by connect(), which knows the peer; else 28,000 connections would be all.
+  ::setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  asio::ip::tcp::endpoint source(upstream.source, 0);
+  if (::bind(fd.get(), source.data(), static_cast<socklen_t>(source.size())) < 0) return errno;
+  const auto& machine = upstream.endpoint;
+  if (::connect(fd.get(), machine.data(), static_cast<socklen_t>(machine.size())) < 0 && errno != EINPROGRESS) {
+    return errno;
+  }
+  socket.adopt(std::move(fd));
+  return 0;
+}
+
+int UpstreamConnection::connect_result() const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
+}
+
+bool UpstreamConnection::closed_by_machine() const {
+  char byte;
+  return ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+void UpstreamConnection::take_turn() {
+  // A machine has nothing to say on an idle connection: bytes are as bad as the end.
+  if (socket.readable() || idle_limit_.passed()) pool_->drop(*this);
+}
+
+UpstreamPool::Key UpstreamPool::key(const asio::ip::tcp::endpoint& machine) {
+  return (Key{machine.address().to_v4().to_uint()} << 16) | machine.port();
+}
+
+std::unique_ptr<UpstreamConnection> UpstreamPool::take(const asio::ip::tcp::endpoint& machine, Turn& owner) {
+  auto found = idle_.find(key(machine));
+  while (found != idle_.end() && !found->second.empty()) {
+    auto connection = std::move(found->second.back());
+    found->second.pop_back();
+    stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
+    // The news that it was closed may have come in this very round.
+    if (connection->socket.readable()) continue;
+    connection->socket.set_owner(owner);
+    connection->idle_limit_.clear();
+    connection->unlink();
+    return connection;
+  }
+  return nullptr;
+}
+
+void UpstreamPool::put_back(std::unique_ptr<UpstreamConnection> connection) {
+  if (connection->socket.readable()) return;
+  connection->pool_ = this;
+  connection->socket.set_owner(*connection);
+  connection->idle_limit_.set_after(idle_limit_);
+  idle_[key(connection->machine_)].push_back(std::move(connection));
+  stats_.upstream_idle.fetch_add(1, std::memory_order_relaxed);
+}
+
+void UpstreamPool::drop(UpstreamConnection& connection) {
+  Idle& idle = idle_[key(connection.machine_)];
+  auto found = std::find_if(idle.begin(), idle.end(), [&](const auto& other) { return other.get() == &connection; });
+  if (found == idle.end()) return;
+  idle.erase(found);
+  stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void UpstreamPool::keep_only(const RoutingSnapshot& snapshot) {
+  std::unordered_set<Key> known;
+  for (const Service& service : snapshot.services) {
+    for (const Upstream& upstream : service.upstreams) known.insert(key(upstream.endpoint));
+  }
+  for (auto it = idle_.begin(); it != idle_.end();) {
+    if (known.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    stats_.upstream_idle.fetch_sub(it->second.size(), std::memory_order_relaxed);
+    it = idle_.erase(it);
+  }
+}
+
+void UpstreamPool::clear() { keep_only({}); }
+
+}  // namespace flylocal::proxy
