@@ -57,7 +57,7 @@ class PreparedProgram {
 
  private:
   void find_candidates() {
-    const std::string& name = program_.argv.front();
+    const std::string& name = program_.path.empty() ? program_.argv.front() : program_.path;
     if (name.find('/') != std::string::npos) {
       paths_.push_back(name);
       return;

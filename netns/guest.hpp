@@ -23,7 +23,8 @@ struct GuestUser {
 
 /// A program to run in a guest.
 struct GuestProgram {
-  std::vector<std::string> argv;  ///< argv[0] without a slash is looked up in PATH of `env`
+  std::vector<std::string> argv;
+  std::string path;  ///< the executable; empty: argv[0], looked up in PATH of `env` where it has no slash
   std::vector<std::string> env;   ///< "NAME=value"; nothing of flylocal's own is added
   std::string working_directory;
   std::optional<GuestUser> user;  ///< none: root of the guest

@@ -65,6 +65,11 @@ void Printer::print(std::string line) {
   state_->changed.notify_all();
 }
 
+void Printer::flush() {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait_for(lock, kFarewell, [&] { return state_->finished || (state_->lines.empty() && !state_->writing); });
+}
+
 void Printer::run(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
   for (;;) {
@@ -77,9 +82,12 @@ void Printer::run(const std::shared_ptr<State>& state) {
       state->lines.pop_front();
     }
     if (state->lines.empty() && state->dropped > 0) batch += fmt::format("... {} lines were dropped: the output is not read fast enough\n", std::exchange(state->dropped, 0));
+    state->writing = true;
     lock.unlock();
     const bool read = write_all(batch);
     lock.lock();
+    state->writing = false;
+    state->changed.notify_all();
     if (!read) {
       if (state->on_reader_gone && !state->closing) state->on_reader_gone();
       break;

@@ -25,6 +25,8 @@ class Printer {
 
   /// Queues `line` (without newline). From any thread.
   void print(std::string line);
+  /// Waits, a second at most, until all that was queued is written.
+  void flush();
 
  private:
   /// Shared with the thread, which a blocked write may keep alive beyond this object.
@@ -34,6 +36,7 @@ class Printer {
     std::deque<std::string> lines;
     std::size_t bytes = 0;
     std::size_t dropped = 0;
+    bool writing = false;
     bool closing = false;
     bool finished = false;
     std::function<void()> on_reader_gone;

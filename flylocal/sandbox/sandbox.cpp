@@ -158,6 +158,7 @@ Result<Machine*> Sandbox::add_machine(const project::AppSpec& app, const project
     spec.guest.binds.push_back({volume->directory, group.config.mount->destination});
   }
   spec.guest.program.argv = group.launch.argv;
+  spec.guest.program.path = group.launch.program;
   spec.guest.program.env = guest_environment(app, group, *record, spec.instance_id, user.home);
   spec.guest.program.working_directory = group.launch.working_directory;
   spec.guest.program.user = user.user;

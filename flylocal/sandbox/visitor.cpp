@@ -23,6 +23,7 @@ Task<> read_all(Descriptor& pipe, std::string& text) {
 netns::GuestProgram visitor_program(const Machine& machine, std::vector<std::string> argv, const std::string& terminal) {
   netns::GuestProgram program = machine.spec().guest.program;
   program.argv = std::move(argv);
+  program.path.clear();
   if (!terminal.empty()) program.env.push_back("TERM=" + terminal);
   return program;
 }

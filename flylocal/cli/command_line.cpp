@@ -1,0 +1,203 @@
+#include "flylocal/cli/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "flylocal/cli/completion.hpp"
+#include "flylocal/cli/config_commands.hpp"
+#include "flylocal/cli/console.hpp"
+#include "flylocal/cli/dig.hpp"
+#include "flylocal/cli/doctor.hpp"
+#include "flylocal/cli/exit_code.hpp"
+#include "flylocal/cli/forward.hpp"
+#include "flylocal/cli/output.hpp"
+#include "flylocal/cli/sandbox_commands.hpp"
+#include "flylocal/cli/up.hpp"
+#include "flylocal/cli/version.hpp"
+#include "flylocal/config/durations.hpp"
+
+namespace flylocal::cli {
+namespace {
+
+constexpr const char* kAbout =
+    "flylocal runs Fly.io apps on this machine: each Machine in network namespaces of its own, behind a local\n"
+    "Fly Proxy, with .internal DNS and the 6PN network, and tells whether each app binds where Fly.io will look.\n\n"
+    "  flylocal up                    run the app of this directory\n"
+    "  flylocal check                 run it, report, stop: exit 0 all well, 1 bind problem, 2 cannot run\n"
+    "  flylocal logs -f               follow its output\n"
+    "  flylocal ssh console           a shell inside a machine\n"
+    "  flylocal doctor                what this host allows, and the way out of what it forbids";
+
+/// The commands of the program. Each option struct lives as long as the parse.
+class Program {
+ public:
+  Program() : app_(kAbout, "flylocal") {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string(kVersion));
+    add_up();
+    add_machines();
+    add_inspection();
+    add_network();
+    add_project();
+    add_own();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& wanted) {
+      return app_.exit(wanted);
+    } catch (const CLI::ParseError& error) {
+      app_.exit(error);
+      return kCannotRun;
+    }
+    return command_();
+  }
+
+ private:
+  CLI::App* command(CLI::App& parent, const std::string& name, const std::string& about, std::function<int()> run) {
+    CLI::App* sub = parent.add_subcommand(name, about);
+    sub->callback([this, run = std::move(run)] { command_ = run; });
+    return sub;
+  }
+  CLI::App* group(const std::string& name, const std::string& about) {
+    CLI::App* sub = app_.add_subcommand(name, about);
+    sub->require_subcommand(1);
+    return sub;
+  }
+  void add_projects(CLI::App* sub, ProjectOptions& options) {
+    sub->add_option("DIR", options.directories, "Project directories with a fly.toml each; several apps share one sandbox (default: .)");
+    sub->add_option("--cmd", options.command, "What the machines run, where fly.toml does not say");
+    sub->add_option("-c,--config", options.config_file, "Another file than fly.toml");
+  }
+
+  void add_up() {
+    CLI::App* up_command = command(app_, "up", "Run the app of this directory, or several apps together", [this] { return up(up_); });
+    add_projects(up_command, up_.projects);
+    up_command->add_flag("-d,--detach", up_.detach, "Go on in the background once the machines run");
+    CLI::App* check_command = command(app_, "check", "Run, report how every service is reachable, stop: exit 0 all well, 1 bind problem, 2 cannot run", [this]() -> int {
+      if (!check_limit_.empty()) {
+        auto limit = config::parse_go_duration(check_limit_.find_first_not_of("0123456789") == std::string::npos ? check_limit_ + "s" : check_limit_);
+        if (!limit || limit->count() < 0) {
+          complain(fmt::format("--timeout: found {:?}, allowed: seconds, or a duration like 1m30s", check_limit_));
+          return kCannotRun;
+        }
+        check_.time_limit = std::chrono::duration_cast<std::chrono::milliseconds>(*limit);
+      }
+      return check(check_);
+    });
+    add_projects(check_command, check_.projects);
+    check_command->add_flag("--json", check_.json, "The report as JSON");
+    check_command->add_option("--timeout", check_limit_, "How long slow servers may take (default: the longest grace_period, at least 15s)");
+    command(app_, "down", "Stop the running sandbox", [] { return down(); });
+  }
+
+  void add_machines() {
+    CLI::App* machine = group("machine", "List and control machines")->alias("machines")->alias("m");
+    CLI::App* list = command(*machine, "list", "List machines", [this] { return machine_list(machine_list_); });
+    list->add_option("-a,--app", machine_list_.app, "Only this app's");
+    list->add_flag("--json", machine_list_.json, "As JSON, in the Machines API's form");
+    const std::pair<const char*, const char*> actions[] = {{"start", "Start stopped machines"},
+                                                           {"stop", "Stop machines: kill_signal, kill_timeout, then SIGTERM and SIGKILL"},
+                                                           {"restart", "Stop machines and start them again"},
+                                                           {"kill", "Kill machines at once"}};
+    for (const auto& [name, about] : actions) {
+      CLI::App* action = command(*machine, name, about, [this, action_name = std::string(name)] {
+        action_.action = action_name;
+        return machine_action(action_);
+      });
+      action->add_option("ID", action_.machines, "Machine ids, or their beginnings")->required();
+      if (action->get_name() == "stop" || action->get_name() == "restart") {
+        action->add_option("-s,--signal", action_.signal, "Instead of the app's kill_signal");
+        action->add_option("--timeout", action_.timeout, "Instead of the app's kill_timeout, e.g. 10s");
+      }
+    }
+    CLI::App* count = command(*group("scale", "Change the number of machines"), "count",
+                              "Run this many machines, until the sandbox stops; flylocal.toml keeps a number for good",
+                              [this] { return scale_count(scale_); });
+    count->add_option("COUNT", scale_.counts, "A number, or GROUP=NUMBER")->required();
+    count->add_option("-a,--app", scale_.app, "The app");
+    count->add_option("-r,--region", scale_.region, "The region (default: the primary one)");
+    count->add_option("-g,--process-group", scale_.process_group, "The process group of a plain number");
+  }
+
+  void add_inspection() {
+    CLI::App* status_command = command(app_, "status", "Show apps, machines and ports of the running sandbox", [this] { return status(status_); });
+    status_command->add_flag("--json", status_.json, "As JSON");
+    CLI::App* logs_command = command(app_, "logs", "Show the machines' output", [this] { return logs(logs_); });
+    logs_command->add_flag("-f,--follow", logs_.follow, "Go on with what is still to come");
+    logs_command->add_flag("--json", logs_.json, "A JSON object a line");
+    logs_command->add_option("-a,--app", logs_.app, "Only this app's");
+    logs_command->add_option("--machine", logs_.machine, "Only this machine's: its id, or the beginning of it");
+  }
+
+  void add_network() {
+    CLI::App* ssh = command(*group("ssh", "Go into a machine"), "console", "A shell inside a machine, or one command with -C",
+                            [this] { return ssh_console(console_); });
+    ssh->add_option("-a,--app", console_.app, "The app");
+    ssh->add_option("--machine", console_.machine, "The machine: its id, or the beginning of it");
+    ssh->add_option("-C,--command", console_.command, "Run this command instead of a shell");
+    CLI::App* dig_command = command(app_, "dig", "Ask the sandbox's resolver as a machine would", [this] { return dig(dig_); });
+    dig_command->add_option("NAME", dig_.name, "The name, e.g. hello.internal")->required();
+    dig_command->add_option("TYPE", dig_.type, "The record type", true);
+    dig_command->add_option("-a,--app", dig_.app, "Ask on this app's network");
+    dig_command->add_flag("--tcp", dig_.tcp, "Ask over TCP");
+    dig_command->add_flag("--short", dig_.brief, "Print the records' data only");
+    CLI::App* forward = command(app_, "proxy", "Forward a local port to a machine's 6PN address", [this] { return forward_port(forward_); });
+    forward->add_option("LOCAL:REMOTE", forward_.ports, "The ports, e.g. 15432:5432")->required();
+    forward->add_option("-a,--app", forward_.app, "The app");
+    forward->add_option("--machine", forward_.machine, "The machine: its id, or the beginning of it");
+    forward->add_option("-b,--bind-addr", forward_.bind_address, "The local address", true);
+  }
+
+  void add_project() {
+    CLI::App* config = group("config", "Read the project's configuration");
+    CLI::App* validate = command(*config, "validate", "Say everything that is wrong with fly.toml, without running anything",
+                                 [this] { return config_validate(config_); });
+    CLI::App* show = command(*config, "show", "Print the configuration as it is understood, as JSON", [this] { return config_show(config_); });
+    for (CLI::App* sub : {validate, show}) {
+      sub->add_option("DIR", config_.directory, "The project directory (default: .)");
+      sub->add_option("-c,--config", config_.file, "Another file than fly.toml");
+    }
+    validate->add_flag("--json", config_.json, "As JSON");
+  }
+
+  void add_own() {
+    CLI::App* doctor_command = command(app_, "doctor", "Try everything a sandbox needs of this host", [this] { return doctor(doctor_); });
+    doctor_command->add_flag("--json", doctor_.json, "As JSON");
+    command(app_, "version", "Print the version", []() -> int {
+      say(fmt::format("flylocal {}", kVersion));
+      return kOk;
+    });
+    CLI::App* completion = command(app_, "completion", "Print a completion script: eval \"$(flylocal completion bash)\"", [this]() -> int {
+      say(*completion_script(app_, shell_));
+      return kOk;
+    });
+    completion->add_option("SHELL", shell_, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  }
+
+  CLI::App app_;
+  std::function<int()> command_;
+  UpOptions up_;
+  CheckOptions check_;
+  std::string check_limit_;
+  MachineListOptions machine_list_;
+  MachineActionOptions action_;
+  ScaleOptions scale_;
+  StatusOptions status_;
+  LogsOptions logs_;
+  ConsoleOptions console_;
+  DigOptions dig_;
+  ForwardOptions forward_;
+  ConfigOptions config_;
+  DoctorOptions doctor_;
+  std::string shell_;
+};
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) { return Program().run(argc, argv); }
+
+}  // namespace flylocal::cli

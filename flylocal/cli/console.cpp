@@ -1,0 +1,147 @@
+#include "flylocal/cli/console.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+
+#include "flylocal/api/console_frames.hpp"
+#include "flylocal/cli/exit_code.hpp"
+#include "flylocal/cli/output.hpp"
+#include "flylocal/cli/sandbox_client.hpp"
+#include "flylocal/launch/shell_words.hpp"
+
+namespace flylocal::cli {
+namespace {
+
+namespace json = boost::json;
+using api::FrameType;
+
+/// The terminal in raw mode while it lives: every key goes to the machine.
+class RawTerminal {
+ public:
+  explicit RawTerminal(bool wanted) {
+    if (!wanted || ::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios raw = before_;
+    ::cfmakeraw(&raw);
+    active_ = ::tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+  }
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+  ~RawTerminal() {
+    if (active_) ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
+  }
+
+ private:
+  termios before_{};
+  bool active_ = false;
+};
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+winsize terminal_size() {
+  winsize size{24, 80, 0, 0};
+  ::ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+  return size;
+}
+
+std::string resize_frame() {
+  const winsize size = terminal_size();
+  return api::encode_frame(FrameType::kResize, api::encode_number(static_cast<std::uint32_t>(size.ws_row) << 16 | size.ws_col));
+}
+
+/// A descriptor that becomes readable when the window's size changes.
+UniqueFd resize_events() {
+  sigset_t winch;
+  sigemptyset(&winch);
+  sigaddset(&winch, SIGWINCH);
+  ::sigprocmask(SIG_BLOCK, &winch, nullptr);
+  return UniqueFd(::signalfd(-1, &winch, SFD_CLOEXEC));
+}
+
+/// Carries bytes both ways until the machine reports the exit code.
+int converse(const UniqueFd& connection, bool terminal) {
+  RawTerminal raw(terminal);
+  UniqueFd resized = terminal ? resize_events() : UniqueFd();
+  api::FrameReader frames;
+  bool input_open = true;
+  for (;;) {
+    pollfd waits[3] = {{connection.get(), POLLIN, 0}, {input_open ? STDIN_FILENO : -1, POLLIN, 0}, {resized.get(), POLLIN, 0}};
+    if (::poll(waits, 3, -1) < 0 && errno != EINTR) return kCannotRun;
+    char buffer[16 * 1024];
+    if (waits[2].revents) {
+      if (::read(resized.get(), buffer, sizeof buffer) > 0) write_all(connection.get(), resize_frame());
+    }
+    if (waits[1].revents) {
+      const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
+      if (n > 0) write_all(connection.get(), api::encode_frame(FrameType::kInput, {buffer, static_cast<std::size_t>(n)}));
+      else if (n == 0 || errno != EINTR) {
+        input_open = false;
+        write_all(connection.get(), api::encode_frame(FrameType::kInputEnd, {}));
+      }
+    }
+    if (!waits[0].revents) continue;
+    const ssize_t n = ::read(connection.get(), buffer, sizeof buffer);
+    if (n <= 0) return kCannotRun;
+    frames.feed({buffer, static_cast<std::size_t>(n)});
+    while (auto frame = frames.next()) {
+      if (frame->type == FrameType::kOutput) write_all(STDOUT_FILENO, frame->payload);
+      if (frame->type == FrameType::kError) write_all(STDERR_FILENO, frame->payload);
+      if (frame->type == FrameType::kExit) return static_cast<int>(api::decode_number(frame->payload));
+    }
+    if (frames.broken()) return kCannotRun;
+  }
+}
+
+}  // namespace
+
+int ssh_console(const ConsoleOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  auto machine = choose_machine(*status, options.app, options.machine);
+  if (!machine) return kCannotRun;
+  json::object body;
+  if (!options.command.empty()) {
+    auto words = launch::split_shell_words(options.command);
+    if (!words || words->empty()) {
+      complain("-C: " + (words ? "the command is empty" : words.error().message));
+      return kCannotRun;
+    }
+    json::array command;
+    for (const std::string& word : *words) command.push_back(json::string(word));
+    body["command"] = std::move(command);
+  }
+  const bool terminal = options.command.empty() && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+  if (terminal) {
+    const char* term = std::getenv("TERM");
+    const winsize size = terminal_size();
+    body["terminal"] = term && *term ? term : "xterm";
+    body["rows"] = size.ws_row;
+    body["columns"] = size.ws_col;
+  }
+  auto connection = client->upgrade(fmt::format("/flylocal/v1/machines/{}/console", text_of(*machine, "id")), body);
+  if (!connection) {
+    complain(connection.error().message);
+    return kCannotRun;
+  }
+  return converse(*connection, terminal);
+}
+
+}  // namespace flylocal::cli

@@ -1,0 +1,12 @@
+#pragma once
+
+namespace flylocal::cli {
+
+/// What flylocal ends with. Stable: scripts and CI depend on it.
+enum ExitCode : int {
+  kOk = 0,
+  kProblem = 1,    ///< it ran, and something is not well (a bind problem, a failed request, an invalid file)
+  kCannotRun = 2,  ///< it could not do what it was asked to (bad usage, no sandbox, the host forbids it)
+};
+
+}  // namespace flylocal::cli

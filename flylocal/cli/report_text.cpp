@@ -1,0 +1,32 @@
+#include "flylocal/cli/report_text.hpp"
+
+#include <fmt/format.h>
+
+#include "flylocal/cli/output.hpp"
+
+namespace flylocal::cli {
+namespace {
+
+std::string path_text(std::string_view label, report::Path path) {
+  const Colour colour = path == report::Path::kReachable ? Colour::kGreen : Colour::kYellow;
+  return fmt::format("{} {}", label, paint(colour, report::name(path)));
+}
+
+}  // namespace
+
+std::string report_text(const report::Report& report) {
+  using Severity = report::Finding::Severity;
+  if (report.findings.empty()) return "Bind report: no TCP services are configured; apps on the same network reach machines over 6PN.";
+  std::string text = paint(Colour::kBold, "Bind report");
+  for (const report::Finding& finding : report.findings) {
+    const bool ok = finding.severity == Severity::kOk;
+    text += fmt::format("\n  {} {} port {} ({}, machine {}, {})\n    {}, {}\n    {}{}",
+                        ok ? paint(Colour::kGreen, "OK     ") : paint(finding.severity == Severity::kPending ? Colour::kYellow : Colour::kRed, "PROBLEM"),
+                        paint(Colour::kBold, finding.app), finding.port, finding.process_group, finding.machine, finding.region,
+                        path_text("Fly Proxy:", finding.proxy), path_text("6PN:", finding.six_pn), printable(finding.sentence),
+                        finding.code == "ok" ? "" : paint(Colour::kDim, fmt::format(" [{}]", finding.code)));
+  }
+  return text;
+}
+
+}  // namespace flylocal::cli

@@ -1,0 +1,161 @@
+#include "flylocal/cli/run_sandbox.hpp"
+
+#include <fmt/format.h>
+#include <net/if.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "dns/resolv_conf.hpp"
+#include "flylocal/api/routes.hpp"
+#include "flylocal/cli/exit_code.hpp"
+#include "flylocal/cli/output.hpp"
+#include "flylocal/cli/version.hpp"
+#include "flylocal/project/load.hpp"
+#include "netns/privilege.hpp"
+
+namespace flylocal::cli {
+namespace {
+
+std::vector<asio::ip::udp::endpoint> host_resolvers() {
+  std::ifstream file("/etc/resolv.conf");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return dns::parse_resolv_conf(text, [](const std::string& name) { return ::if_nametoindex(name.c_str()); });
+}
+
+std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions& options, Chatter chatter) {
+  std::vector<project::AppSpec> apps;
+  std::vector<std::filesystem::path> directories = options.directories;
+  if (directories.empty()) directories = {"."};
+  bool failed = false;
+  for (const auto& directory : directories) {
+    project::LoadedProject loaded = project::load_project(directory, {options.command, options.config_file});
+    if (chatter == Chatter::kOn)
+      for (const std::string& note : loaded.notes) fmt::print(stderr, "{}\n", paint(Colour::kDim, printable(note)));
+    for (const std::string& problem : loaded.problems) complain(problem);
+    failed |= !loaded.app;
+    if (!loaded.app) continue;
+    auto same = std::find_if(apps.begin(), apps.end(), [&](auto& app) { return app.name == loaded.app->name; });
+    if (same != apps.end()) {
+      complain(fmt::format("{} and {} are both called {}: app names must differ", same->directory.string(),
+                           loaded.app->directory.string(), loaded.app->name));
+      failed = true;
+      continue;
+    }
+    apps.push_back(std::move(*loaded.app));
+  }
+  if (failed) return std::nullopt;
+  return apps;
+}
+
+std::string names_of(const std::vector<project::AppSpec>& apps) {
+  std::vector<std::string> names;
+  for (const auto& app : apps) names.push_back(app.name);
+  return fmt::format("running {}", fmt::join(names, ", "));
+}
+
+using SignalSet = asio::basic_signal_set<Executor>;
+
+/// The whole life of the sandbox on the main loop.
+class Session {
+ public:
+  Session(asio::io_context& context, sandbox::Sandbox& sandbox, std::filesystem::path state_directory)
+      : context_(context),
+        sandbox_(sandbox),
+        state_directory_(std::move(state_directory)),
+        stop_requested_(context.get_executor()),
+        server_(context.get_executor()),
+        signals_(context.get_executor(), SIGINT, SIGTERM, SIGHUP),
+        printer_([this] { asio::post(context_, [this] { request_stop(); }); }) {}
+
+  Task<> run(const std::function<Task<int>(Running&)>& body) {
+    Running running{sandbox_, printer_, stop_requested_, stopping_};
+    api::add_machine_routes(server_, sandbox_);
+    api::add_sandbox_routes(server_, sandbox_, [this] { request_stop(); });
+    api::add_stream_routes(server_, sandbox_);
+    if (auto listening = server_.listen(store::control_socket_path(state_directory_)); !listening) {
+      complain(listening.error().message);
+      exit_code_ = kCannotRun;
+    } else {
+      wait_for_signal();
+      exit_code_ = co_await body(running);
+    }
+    stopping_ = true;
+    co_await sandbox_.shutdown();
+    co_await server_.shutdown();
+    signals_.cancel();
+  }
+
+  int exit_code() const { return exit_code_; }
+
+ private:
+  void wait_for_signal() {
+    signals_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      if (stopping_ || signalled_)
+        for (const auto& machine : sandbox_.machines())
+          if (machine->guest()) machine->guest()->kill();
+      signalled_ = true;
+      request_stop();
+      wait_for_signal();
+    });
+  }
+  void request_stop() {
+    stopping_ = true;
+    stop_requested_.notify_all();
+  }
+
+  asio::io_context& context_;
+  sandbox::Sandbox& sandbox_;
+  std::filesystem::path state_directory_;
+  Notifier stop_requested_;
+  bool stopping_ = false;
+  bool signalled_ = false;
+  int exit_code_ = kCannotRun;
+  api::ControlServer server_;
+  SignalSet signals_;
+  Printer printer_;
+};
+
+}  // namespace
+
+int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Task<int>(Running&)> body) {
+  auto cannot = [](const Error& error) {
+    complain(error.message);
+    return kCannotRun;
+  };
+  auto apps = load_projects(options, chatter);
+  if (!apps) return kCannotRun;
+  auto directory = store::state_directory();
+  if (!directory) return cannot(directory.error());
+  auto lock = store::StateLock::acquire(*directory, names_of(*apps));
+  if (!lock) return cannot(lock.error());
+  // From here on the process may be root of a namespace; nothing before has made a thread.
+  auto privilege = netns::acquire_privilege();
+  if (!privilege)
+    return cannot({privilege.error().message + ": this host does not let flylocal make its sandbox; `flylocal doctor` tells "
+                                               "the cause and each way out"});
+  auto store = store::Store::open(*directory);
+  if (!store) return cannot(store.error());
+
+  ::signal(SIGPIPE, SIG_IGN);
+  asio::io_context context(1);
+  auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps),
+                                          {host_resolvers(), std::string(kVersion)});
+  if (!sandbox) return cannot({sandbox.error().message + " (`flylocal doctor` checks what this host allows)"});
+
+  Session session(context, **sandbox, *directory);
+  std::exception_ptr failure;
+  asio::co_spawn(context, session.run(body), [&](std::exception_ptr ended) {
+    failure = ended;
+    context.stop();
+  });
+  context.run();
+  if (failure) std::rethrow_exception(failure);
+  return session.exit_code();
+}
+
+}  // namespace flylocal::cli

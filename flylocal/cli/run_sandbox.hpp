@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flylocal/base/notifier.hpp"
+#include "flylocal/cli/printer.hpp"
+#include "flylocal/sandbox/sandbox.hpp"
+
+namespace flylocal::cli {
+
+/// Which projects run, and how.
+struct ProjectOptions {
+  std::vector<std::filesystem::path> directories;  ///< empty: the current one
+  std::optional<std::string> command;
+  std::optional<std::string> config_file;
+};
+
+/// Where notes and progress go: people's terminal, or nowhere when stdout carries JSON.
+enum class Chatter { kOn, kOff };
+
+/// A sandbox that is up, with its control socket.
+struct Running {
+  sandbox::Sandbox& sandbox;
+  Printer& printer;
+  /// Notified once when the user (a signal, `down`) or a closed stdout asks for the end.
+  Notifier& stop_requested;
+  const bool& stopping;
+};
+
+/// Loads the projects, makes the sandbox and its control socket, runs `body`, shuts everything down in order, and
+/// returns body's exit code, or kCannotRun with the reason on stderr. A second SIGINT or SIGTERM kills the machines at once.
+/// Must be called while the process has one thread.
+int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Task<int>(Running&)> body);
+
+}  // namespace flylocal::cli

@@ -1,0 +1,198 @@
+#include "flylocal/cli/sandbox_commands.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <chrono>
+
+#include "flylocal/cli/exit_code.hpp"
+#include "flylocal/cli/log_text.hpp"
+#include "flylocal/cli/output.hpp"
+#include "flylocal/cli/sandbox_client.hpp"
+
+namespace flylocal::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string machine_table(const json::array& machines, const std::string& app) {
+  std::vector<std::vector<std::string>> rows{{"ID", "APP", "PROCESS", "REGION", "STATE", "6PN", "IPV4", "RESTARTS"}};
+  for (const json::value& value : machines) {
+    const json::object& m = value.as_object();
+    if (!app.empty() && text_of(m, "app") != app) continue;
+    std::string state = text_of(m, "state");
+    if (m.contains("last_exit_code") && state != "started") state += fmt::format(" (exit {})", m.at("last_exit_code").as_int64());
+    rows.push_back({text_of(m, "id"), text_of(m, "app"), text_of(m, "process_group"), text_of(m, "region"), state,
+                    text_of(m, "private_ip"), text_of(m, "private_ipv4"), std::to_string(m.at("restart_count").as_int64())});
+  }
+  return table(rows);
+}
+
+std::string machine_path(const json::object& machine) {
+  return fmt::format("/v1/apps/{}/machines/{}", api::url_encode(text_of(machine, "app")), text_of(machine, "id"));
+}
+
+}  // namespace
+
+int status(const StatusOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  if (options.json) {
+    say(json::serialize(*status));
+    return kOk;
+  }
+  std::vector<std::vector<std::string>> apps{{"APP", "NETWORK", "6PN", "DIRECTORY"}};
+  for (const json::value& value : status->at("apps").as_array()) {
+    const json::object& app = value.as_object();
+    apps.push_back({text_of(app, "name"), fmt::format("{}/{}", text_of(app, "organization"), text_of(app, "network")),
+                    text_of(app, "six_pn_prefix"), text_of(app, "directory")});
+  }
+  fmt::print("{}\n{}", table(apps), machine_table(status->at("machines").as_array(), ""));
+  std::vector<std::vector<std::string>> ports{{"PORT", "ON THIS HOST", "TO"}};
+  for (const json::value& value : status->at("ports").as_array()) {
+    const json::object& port = value.as_object();
+    for (const json::value& backend_value : port.at("backends").as_array()) {
+      const json::object& backend = backend_value.as_object();
+      const bool http = text_of(port, "handling") == "http";
+      ports.push_back({std::to_string(port.at("external_port").as_int64()),
+                       http ? fmt::format("http://{}.localhost:{}/", text_of(backend, "app"), port.at("host_port").as_int64())
+                            : fmt::format("tcp localhost:{}", port.at("host_port").as_int64()),
+                       fmt::format("{} {}, port {}", text_of(backend, "app"), text_of(backend, "process_group"),
+                                   backend.at("internal_port").as_int64())});
+    }
+  }
+  if (ports.size() > 1) fmt::print("\n{}", table(ports));
+  for (const json::value& note : status->at("notes").as_array())
+    fmt::print("{}\n", paint(Colour::kDim, printable(std::string_view(note.as_string()))));
+  return kOk;
+}
+
+int logs(const LogsOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  const std::string target = fmt::format("/flylocal/v1/logs?follow={}&app={}&machine={}", options.follow ? 1 : 0,
+                                         api::url_encode(options.app), api::url_encode(options.machine));
+  auto done = client->stream(target, [&](const std::string& text) {
+    if (options.json) {
+      say(text);
+      return std::ferror(stdout) == 0;
+    }
+    boost::system::error_code error;
+    json::value value = json::parse(text, error);
+    if (error || !value.is_object()) return true;
+    const json::object& line = value.get_object();
+    sandbox::LogLine shown{text_of(line, "source") == "app" ? sandbox::LogLine::Source::kApp : sandbox::LogLine::Source::kRunner,
+                           std::chrono::system_clock::time_point(std::chrono::milliseconds(line.at("timestamp").as_int64())),
+                           text_of(line, "app"), text_of(line, "machine"), text_of(line, "region"), text_of(line, "message")};
+    say(log_text(shown));
+    return std::ferror(stdout) == 0;
+  });
+  if (done) return kOk;
+  complain(done.error().message);
+  return kProblem;
+}
+
+int down() {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto process = client->server_pidfd();
+  auto asked = client->call("POST", "/flylocal/v1/shutdown");
+  if (!asked) {
+    complain(asked.error().message);
+    return kProblem;
+  }
+  if (process) {
+    // It ends after the machines' kill_timeouts, which its configuration bounds.
+    pollfd wait{process->get(), POLLIN, 0};
+    while (::poll(&wait, 1, -1) < 0 && errno == EINTR) {
+    }
+  }
+  say("The sandbox has stopped.");
+  return kOk;
+}
+
+int machine_list(const MachineListOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  const json::array& machines = status->at("machines").as_array();
+  if (options.json) {
+    json::array chosen;
+    for (const json::value& machine : machines)
+      if (options.app.empty() || text_of(machine.as_object(), "app") == options.app) chosen.push_back(machine);
+    say(json::serialize(chosen));
+  } else {
+    fmt::print("{}", machine_table(machines, options.app));
+  }
+  return kOk;
+}
+
+int machine_action(const MachineActionOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  int code = kOk;
+  for (const std::string& id : options.machines) {
+    auto machine = choose_machine(*status, "", id);
+    if (!machine) {
+      code = kProblem;
+      continue;
+    }
+    json::object body;
+    std::string call = options.action;
+    if (options.action == "kill") {
+      call = "stop";
+      body["signal"] = "SIGKILL";
+    } else if (options.action != "start") {
+      if (!options.signal.empty()) body["signal"] = options.signal;
+      if (!options.timeout.empty()) body["timeout"] = options.timeout;
+    }
+    if (auto done = client->call("POST", machine_path(*machine) + "/" + call, body); !done) {
+      complain(fmt::format("machine {}: {}", text_of(*machine, "id"), done.error().message));
+      code = kProblem;
+      continue;
+    }
+    auto now = client->call("GET", machine_path(*machine));
+    say(fmt::format("machine {} is {}", text_of(*machine, "id"), now ? text_of(now->as_object(), "state") : "gone"));
+  }
+  return code;
+}
+
+int scale_count(const ScaleOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  auto sample = choose_machine(*status, options.app, "");
+  std::string app = options.app;
+  if (app.empty() && sample) app = text_of(*sample, "app");
+  if (app.empty()) return kCannotRun;
+  for (const std::string& word : options.counts) {
+    const std::size_t equals = word.find('=');
+    const std::string number = equals == std::string::npos ? word : word.substr(equals + 1);
+    std::string group = equals == std::string::npos ? options.process_group : word.substr(0, equals);
+    if (group.empty()) group = sample ? text_of(*sample, "process_group") : "app";
+    int count = 0;
+    auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
+    if (error != std::errc{} || end != number.data() + number.size() || number.empty()) {
+      complain(fmt::format("count: found {:?}, allowed: a number, or GROUP=NUMBER", word));
+      return kCannotRun;
+    }
+    auto done = client->call("POST", "/flylocal/v1/scale",
+                             json::object{{"app", app}, {"process_group", group}, {"region", options.region}, {"count", count}});
+    if (!done) {
+      complain(done.error().message);
+      return kProblem;
+    }
+    say(fmt::format("{} {}: {} machine{}{}", app, group, count, count == 1 ? "" : "s", options.region.empty() ? "" : " in " + options.region));
+  }
+  return kOk;
+}
+
+}  // namespace flylocal::cli

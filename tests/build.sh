@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs the Debian packages that are missing and builds: tests/build.sh PRESET [TARGET...]
+# Uses sudo where it is not root; where nothing is missing it needs neither.
+set -eu
+cd "$(dirname "$0")/.."
+preset=$1
+shift
+
+packages="g++ cmake ninja-build pkg-config ccache ca-certificates
+  libnl-3-dev libnl-route-3-dev libboost1.81-dev libboost-json1.81-dev libtomlplusplus-dev libsqlitecpp-dev
+  libsqlite3-dev libcli11-dev catch2 libssl-dev libspdlog-dev libfmt-dev
+  curl iproute2 procps python3 nodejs make ${FLYLOCAL_EXTRA_PACKAGES:-}"
+[ "$preset" = fuzz ] && packages="$packages clang"
+
+missing=""
+for package in $packages; do
+  case "$package" in
+    # A program that was installed by other means serves as well.
+    nodejs) command -v node >/dev/null 2>&1 && continue ;;
+    cmake) command -v cmake >/dev/null 2>&1 && continue ;;
+  esac
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  sudo=""
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  echo "Installing:$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  $sudo apt-get update -qq
+  $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+cmake --preset "$preset" >/dev/null
+if [ $# -gt 0 ]; then
+  cmake --build --preset "$preset" --target "$@"
+else
+  cmake --build --preset "$preset"
+fi
