@@ -84,7 +84,7 @@ Task<Reply> wait_for_state(Machine& machine, const Request& request) {
   auto limit = config::parse_go_duration(request.get("timeout", "60") + (request.get("timeout", "60").find_first_not_of("0123456789") == std::string::npos ? "s" : ""));
   if (!limit || *limit < 0s || *limit > 60s) co_return Reply::error(400, "timeout: allowed: 0 to 60 seconds");
   std::set<std::string> settled{"created", "started", "stopped", "failed"};
-  auto reached = [&](const Machine& m) {
+  const Machine::Condition reached = [&](const Machine& m) {
     const std::string state(name(m.state()));
     return state == wanted || (wanted == "settled" && settled.contains(state));
   };

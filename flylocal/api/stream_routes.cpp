@@ -96,8 +96,8 @@ Task<> copy_input(Stream& stream, std::optional<Descriptor>& to) {
 Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
   Machine* machine = sandbox.find_machine(request.params.at("id"));
   auto body = request.json_body();
-  auto fail = [&](std::string text) -> Task<> {
-    co_await stream.write(encode_frame(FrameType::kError, text + "\n"));
+  auto fail = [&](std::string_view text) -> Task<> {
+    co_await stream.write(encode_frame(FrameType::kError, std::string(text) + "\n"));
     co_await stream.write(encode_frame(FrameType::kExit, encode_number(126)));
   };
   if (!machine || !machine->guest()) co_return co_await fail("the machine has stopped");

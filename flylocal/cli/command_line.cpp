@@ -141,7 +141,7 @@ class Program {
     ssh->add_option("-C,--command", console_.command, "Run this command instead of a shell");
     CLI::App* dig_command = command(app_, "dig", "Ask the sandbox's resolver as a machine would", [this] { return dig(dig_); });
     dig_command->add_option("NAME", dig_.name, "The name, e.g. hello.internal")->required();
-    dig_command->add_option("TYPE", dig_.type, "The record type", true);
+    dig_command->add_option("TYPE", dig_.type, "The record type (default: AAAA)");
     dig_command->add_option("-a,--app", dig_.app, "Ask on this app's network");
     dig_command->add_flag("--tcp", dig_.tcp, "Ask over TCP");
     dig_command->add_flag("--short", dig_.brief, "Print the records' data only");
@@ -149,7 +149,7 @@ class Program {
     forward->add_option("LOCAL:REMOTE", forward_.ports, "The ports, e.g. 15432:5432")->required();
     forward->add_option("-a,--app", forward_.app, "The app");
     forward->add_option("--machine", forward_.machine, "The machine: its id, or the beginning of it");
-    forward->add_option("-b,--bind-addr", forward_.bind_address, "The local address", true);
+    forward->add_option("-b,--bind-addr", forward_.bind_address, "The local address (default: 127.0.0.1)");
   }
 
   void add_project() {

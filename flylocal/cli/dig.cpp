@@ -37,31 +37,100 @@ std::string rcode_name(int rcode) {
   return rcode >= 0 && static_cast<std::size_t>(rcode) < kNames.size() ? kNames[static_cast<std::size_t>(rcode)] : std::to_string(rcode);
 }
 
+std::string type_name(int value) {
+  for (const TypeName& type : kTypes)
+    if (value == type.value) return type.name;
+  return "TYPE" + std::to_string(value);  // RFC 3597 5
+}
+
+/// A record's data in the form of master files (RFC 1035 5.1); types that it does not know as RFC 3597 5 says.
+class RecordText {
+ public:
+  RecordText(const ns_msg& message, const ns_rr& record)
+      : message_(message), type_(ns_rr_type(record)), data_(ns_rr_rdata(record)), end_(data_ + ns_rr_rdlen(record)) {}
+
+  std::string text() {
+    switch (type_) {
+      case ns_t_a: return address(AF_INET, 4);
+      case ns_t_aaaa: return address(AF_INET6, 16);
+      case ns_t_ns:
+      case ns_t_cname:
+      case ns_t_ptr: return name();
+      case ns_t_mx: {
+        const std::string preference = number(2);
+        return preference + " " + name();
+      }
+      case ns_t_srv: {
+        std::string fields;
+        for (int i = 0; i < 3; ++i) fields += number(2) + " ";
+        return fields + name();
+      }
+      case ns_t_soa: {
+        std::string fields = name();
+        fields += " " + name();
+        for (int i = 0; i < 5; ++i) fields += " " + number(4);
+        return fields;
+      }
+      case ns_t_txt: return strings();
+      default: return unknown();
+    }
+  }
+
+ private:
+  std::string address(int family, std::ptrdiff_t size) {
+    char text[64];
+    return end_ - data_ == size && ::inet_ntop(family, data_, text, sizeof text) ? text : unknown();
+  }
+  std::string name() {
+    char text[NS_MAXDNAME];
+    const int used = ::dn_expand(ns_msg_base(message_), ns_msg_end(message_), data_, text, sizeof text);
+    if (used < 0) return "?";
+    data_ += used;
+    return std::string(text) + ".";
+  }
+  std::string number(std::ptrdiff_t octets) {
+    std::uint64_t value = 0;
+    for (std::ptrdiff_t i = 0; i < octets && data_ < end_; ++i) value = value << 8 | *data_++;
+    return std::to_string(value);
+  }
+  std::string strings() {
+    std::string text;
+    while (data_ < end_) {
+      const std::ptrdiff_t length = std::min<std::ptrdiff_t>(*data_, end_ - data_ - 1);
+      ++data_;
+      text += text.empty() ? "\"" : " \"";
+      for (std::ptrdiff_t i = 0; i < length; ++i) {
+        const unsigned char c = *data_++;
+        if (c == '"' || c == '\\') text += std::string("\\") + static_cast<char>(c);
+        else text += c >= 0x20 && c < 0x7f ? std::string(1, static_cast<char>(c)) : fmt::format("\\{:03}", c);
+      }
+      text += "\"";
+    }
+    return text;
+  }
+  std::string unknown() {
+    std::string text = fmt::format("\\# {}", end_ - data_);
+    if (data_ < end_) text += " ";
+    while (data_ < end_) text += fmt::format("{:02x}", *data_++);
+    return text;
+  }
+
+  const ns_msg& message_;
+  int type_;
+  const unsigned char* data_;
+  const unsigned char* end_;
+};
+
 void print_section(ns_msg& message, ns_sect section, const char* title, bool brief) {
   if (ns_msg_count(message, section) == 0) return;
   if (!brief) fmt::print("\n;; {} SECTION:\n", title);
   for (int i = 0; i < ns_msg_count(message, section); ++i) {
     ns_rr record;
-    if (ns_parserr(&message, section, i, &record) != 0) continue;
-    if (section == ns_s_qd) {
-      fmt::print(";{}.\t\tIN\t{}\n", ns_rr_name(record), ns_rr_type(record) < 256 ? std::string(__p_type(ns_rr_type(record))) : std::to_string(ns_rr_type(record)));
-      continue;
-    }
-    if (ns_rr_type(record) == ns_t_opt) continue;
-    std::string text(64 * 1024, '\0');
-    const int length = ns_sprintrr(&message, &record, nullptr, nullptr, text.data(), text.size());
-    if (length < 0) continue;
-    text.resize(static_cast<std::size_t>(length));
-    if (!brief) {
-      fmt::print("{}\n", text);
-      continue;
-    }
-    // name TTL class type data: the data begin behind the type.
-    const std::string type = __p_type(ns_rr_type(record));
-    const std::size_t at = text.find(" " + type + " ");
-    const std::size_t tab = text.find(" " + type + "\t");
-    const std::size_t begin = std::min(at, tab);
-    fmt::print("{}\n", begin == std::string::npos ? text : text.substr(begin + type.size() + 2));
+    if (ns_parserr(&message, section, i, &record) != 0 || ns_rr_type(record) == ns_t_opt) continue;
+    const std::string type = type_name(ns_rr_type(record));
+    if (section == ns_s_qd) fmt::print(";{}.\t\tIN\t{}\n", ns_rr_name(record), type);
+    else if (brief) fmt::print("{}\n", RecordText(message, record).text());
+    else fmt::print("{}.\t{}\tIN\t{}\t{}\n", ns_rr_name(record), ns_rr_ttl(record), type, RecordText(message, record).text());
   }
 }
 

@@ -41,14 +41,14 @@ Task<> show_progress(Running& running) {
                                         paint(colour, name(state))));
     }
     co_await running.sandbox.changed().wait();
-    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+    if (co_await is_cancelled()) co_return;
   }
 }
 
 Task<> until_stopped(Running& running) {
   while (!running.stopping) {
     co_await running.stop_requested.wait();
-    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+    if (co_await is_cancelled()) co_return;
   }
 }
 

@@ -117,6 +117,7 @@ void Loader::add_group(AppSpec& app, const std::string& name) {
   inputs.image = image_;
   inputs.image_reference = config_->build.image.value_or("");
   inputs.host_path = host_path();
+  if (group.config.mount) inputs.mounts.push_back(group.config.mount->destination);
   auto plan = launch::plan_launch(inputs, launch::ThisHost{});
   if (!plan) {
     loaded_.problems.push_back(fmt::format("{}, process group {}: {}", app.name, name, plan.error().message));

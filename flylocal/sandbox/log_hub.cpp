@@ -22,7 +22,7 @@ void LogHub::append(LogLine line) {
 Task<> LogHub::wait_for(std::uint64_t number) {
   while (!closed_ && number >= end()) {
     co_await changed_.wait();
-    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+    if (co_await is_cancelled()) co_return;
   }
 }
 

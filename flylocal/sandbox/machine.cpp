@@ -75,18 +75,19 @@ std::shared_ptr<proxy::UpstreamLoad> Machine::load(std::uint16_t internal_port) 
   return load;
 }
 
-Task<bool> Machine::wait(std::function<bool(const Machine&)> done, std::chrono::steady_clock::time_point deadline) {
+Task<bool> Machine::wait(const Condition& done, std::chrono::steady_clock::time_point deadline) {
   while (!done(*this)) {
     if (std::chrono::steady_clock::now() >= deadline) co_return false;
     co_await changed_.wait_until(deadline);
-    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return done(*this);
+    if (co_await is_cancelled()) co_return done(*this);
   }
   co_return true;
 }
 
 Task<Result<>> Machine::start(std::string source) {
-  if (state_ == MachineState::kStopping)
-    co_await wait([](const Machine& m) { return m.state() != MachineState::kStopping; }, Timer::time_point::max());
+  const Condition not_stopping = [](const Machine& m) { return m.state() != MachineState::kStopping; };
+  const Condition not_starting = [](const Machine& m) { return m.state() != MachineState::kStarting; };
+  co_await wait(not_stopping, Timer::time_point::max());
   if (state_ != MachineState::kStarted && state_ != MachineState::kStarting) {
     stop_requested_ = false;
     recent_restarts_.clear();
@@ -94,7 +95,7 @@ Task<Result<>> Machine::start(std::string source) {
     set_state(MachineState::kStarting);
     tasks_.spawn("machine " + id(), live(std::move(source)));
   }
-  co_await wait([](const Machine& m) { return m.state() != MachineState::kStarting; }, Timer::time_point::max());
+  co_await wait(not_starting, Timer::time_point::max());
   if (state_ == MachineState::kFailed) co_return Error{failure_};
   co_return Result<>();
 }
@@ -122,7 +123,8 @@ Task<> Machine::live(std::string source) {
     log(fmt::format("restarting in {} ms ({} of {} restarts)", backoff / 1ms, recent_restarts_.size(),
                     spec_.restart.retries.value_or(kDefaultRetries)));
     const auto until = std::chrono::steady_clock::now() + backoff;
-    co_await wait([](const Machine& m) { return m.stop_requested_; }, until);
+    const Condition stop_requested = [](const Machine& m) { return m.stop_requested_; };
+    co_await wait(stop_requested, until);
     if (stop_requested_) break;
     source = "restart";
   }
@@ -162,7 +164,7 @@ Task<> Machine::watch_guest() {
     auto event = guest_->next_event();
     if (!event) {
       co_await control.async_wait(Descriptor::wait_read, as_result);
-      if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+      if (co_await is_cancelled()) co_return;
       continue;
     }
     if (std::holds_alternative<netns::GuestStarted>(*event)) {
@@ -215,7 +217,8 @@ Task<> Machine::pump_output(UniqueFd output) {
 
 Task<> Machine::close_guest() {
   // The descriptors may end late when the machine wrote much; what was written is worth waiting for.
-  co_await wait([](const Machine& m) { return !m.output_open_; }, std::chrono::steady_clock::now() + kOutputPatience);
+  const Condition output_ended = [](const Machine& m) { return !m.output_open_; };
+  co_await wait(output_ended, std::chrono::steady_clock::now() + kOutputPatience);
   inventory_.reset();
   std::optional<netns::Guest> ending = std::exchange(guest_, std::nullopt);
   co_await world_.backbone_thread->run([this, &ending] {
@@ -243,7 +246,7 @@ bool Machine::wants_restart() {
 }
 
 Task<> Machine::stop(std::string source, std::optional<int> signal, std::optional<std::chrono::milliseconds> patience) {
-  auto stopped = [](const Machine& m) {
+  const Condition stopped = [](const Machine& m) {
     return m.state() == MachineState::kStopped || m.state() == MachineState::kFailed || m.state() == MachineState::kCreated;
   };
   if (stopped(*this)) co_return;

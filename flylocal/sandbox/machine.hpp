@@ -90,8 +90,10 @@ class Machine {
   Result<> signal(int signal);
   /// Stops at once and ends all tasks; afterwards the object can be destroyed.
   Task<> shutdown();
-  /// Returns when `done()` holds or at the deadline; whether it holds.
-  Task<bool> wait(std::function<bool(const Machine&)> done, std::chrono::steady_clock::time_point deadline);
+  /// A condition on a machine; it has to live until the wait is over.
+  using Condition = std::function<bool(const Machine&)>;
+  /// Returns when `done` holds or at the deadline; whether it holds.
+  Task<bool> wait(const Condition& done, std::chrono::steady_clock::time_point deadline);
 
   /// The running guest; null when there is none.
   netns::Guest* guest() { return guest_ ? &*guest_ : nullptr; }
