@@ -238,9 +238,9 @@ Task<> ControlServer::Impl::serve(LocalSocket socket) {
       if (!refused) {
         std::string early(static_cast<const char*>(buffer.data().data()), buffer.size());
         SocketStream stream(socket, std::move(early));
-        if (!co_await stream.write(wants_upgrade ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: flylocal\r\n\r\n"
-                                                 : "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"))
-          co_return;
+        const bool accepted = co_await stream.write(wants_upgrade ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: flylocal\r\n\r\n"
+                                                 : "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n");
+        if (!accepted) co_return;
         co_await route->stream(request, stream);
         co_return;
       }

@@ -75,7 +75,8 @@ Result<StopOptions> stop_options(const Request& request) {
 
 Task<Reply> start_machine(Machine& machine) {
   const std::string before(name(machine.state()));
-  if (auto started = co_await machine.start("user"); !started) co_return Reply::error(500, started.error().message);
+  auto started = co_await machine.start("user");
+  if (!started) co_return Reply::error(500, started.error().message);
   co_return Reply::json(json::object{{"previous_state", before}, {"migrated", false}, {"new_host", ""}});
 }
 
@@ -88,8 +89,9 @@ Task<Reply> wait_for_state(Machine& machine, const Request& request) {
     const std::string state(name(m.state()));
     return state == wanted || (wanted == "settled" && settled.contains(state));
   };
-  if (co_await machine.wait(reached, std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(*limit)))
-    co_return ok();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(*limit);
+  const bool in_time = co_await machine.wait(reached, deadline);
+  if (in_time) co_return ok();
   co_return Reply::error(408, fmt::format("machine {} is {}, not {}", machine.id(), name(machine.state()), wanted));
 }
 

@@ -78,7 +78,8 @@ Task<> stream_logs(Sandbox& sandbox, const Request& request, Stream& stream) {
       if ((!app.empty() && line.app != app) || (!machine.empty() && !line.machine.starts_with(machine))) continue;
       chunk += json::serialize(line_json(line)) + "\n";
     }
-    if (!chunk.empty() && !co_await stream.write(chunk)) co_return;
+    const bool written = co_await stream.write(chunk);
+    if (!written) co_return;
     if (next < logs.end()) continue;
     if (!follow || logs.is_closed()) co_return;
     // A client that goes away says so by the end of what it sends.

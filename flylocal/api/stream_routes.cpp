@@ -66,8 +66,9 @@ Task<> copy_output(Descriptor& from, FrameType type, Stream& stream) {
   for (;;) {
     // EIO is a terminal's end: nobody holds its other side any more.
     auto [error, n] = co_await from.async_read_some(asio::buffer(buffer), as_result);
-    if (n > 0 && !co_await stream.write(encode_frame(type, {buffer.data(), n}))) co_return;
     if (error) co_return;
+    const bool written = co_await stream.write(encode_frame(type, {buffer.data(), n}));
+    if (!written) co_return;
   }
 }
 
@@ -157,7 +158,9 @@ Task<> pump_to_client(TcpSocket& from, Stream& stream) {
   std::vector<char> buffer(16 * 1024);
   for (;;) {
     auto [error, n] = co_await from.async_read_some(asio::buffer(buffer), as_result);
-    if (error || !co_await stream.write({buffer.data(), n})) co_return;
+    if (error) co_return;
+    const bool written = co_await stream.write({buffer.data(), n});
+    if (!written) co_return;
   }
 }
 

@@ -31,8 +31,8 @@ using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 /// Waits for `duration`; ends early, without an exception, when the coroutine is cancelled.
 Task<> sleep_for(std::chrono::steady_clock::duration duration);
 
-/// Whether the running coroutine has been cancelled. (GCC 12 builds a broken frame where the state is awaited inside
-/// of a condition, so it is done here once.)
+/// Whether the running coroutine has been cancelled. Name the answer before testing it: GCC 12 builds a broken frame
+/// for an awaited value inside of a condition that leaves a loop.
 Task<bool> is_cancelled();
 
 }  // namespace flylocal

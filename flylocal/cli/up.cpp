@@ -41,14 +41,16 @@ Task<> show_progress(Running& running) {
                                         paint(colour, name(state))));
     }
     co_await running.sandbox.changed().wait();
-    if (co_await is_cancelled()) co_return;
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) co_return;
   }
 }
 
 Task<> until_stopped(Running& running) {
   while (!running.stopping) {
     co_await running.stop_requested.wait();
-    if (co_await is_cancelled()) co_return;
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) co_return;
   }
 }
 

@@ -195,7 +195,8 @@ Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds ti
       if (!subject.certain) co_await look_at(sandbox, subject, start);
       all_certain &= subject.certain;
     }
-    if (co_await is_cancelled()) break;
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) break;
     const auto now = std::chrono::steady_clock::now();
     if (all_certain || now >= deadline) break;
     co_await sleep_for(std::min<std::chrono::steady_clock::duration>(interval, deadline - now));

@@ -22,7 +22,8 @@ void LogHub::append(LogLine line) {
 Task<> LogHub::wait_for(std::uint64_t number) {
   while (!closed_ && number >= end()) {
     co_await changed_.wait();
-    if (co_await is_cancelled()) co_return;
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) co_return;
   }
 }
 

@@ -79,7 +79,8 @@ Task<bool> Machine::wait(const Condition& done, std::chrono::steady_clock::time_
   while (!done(*this)) {
     if (std::chrono::steady_clock::now() >= deadline) co_return false;
     co_await changed_.wait_until(deadline);
-    if (co_await is_cancelled()) co_return done(*this);
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) co_return done(*this);
   }
   co_return true;
 }
@@ -103,7 +104,8 @@ Task<Result<>> Machine::start(std::string source) {
 Task<> Machine::live(std::string source) {
   for (;;) {
     set_state(MachineState::kStarting);
-    if (auto opened = co_await open_guest(); !opened) {
+    auto opened = co_await open_guest();
+    if (!opened) {
       failure_ = opened.error().message;
       log("could not start: " + failure_);
       co_await close_guest();
@@ -164,7 +166,8 @@ Task<> Machine::watch_guest() {
     auto event = guest_->next_event();
     if (!event) {
       co_await control.async_wait(Descriptor::wait_read, as_result);
-      if (co_await is_cancelled()) co_return;
+      const bool cancelled = co_await is_cancelled();
+      if (cancelled) co_return;
       continue;
     }
     if (std::holds_alternative<netns::GuestStarted>(*event)) {
@@ -263,12 +266,14 @@ Task<> Machine::stop(std::string source, std::optional<int> signal, std::optiona
     else if (auto sent = guest_->signal(first_signal); !sent) guest_->kill();
   }
   const auto now = std::chrono::steady_clock::now();
-  if (co_await wait(stopped, now + patience.value_or(spec_.kill_timeout))) co_return;
+  const bool stopped_in_time = co_await wait(stopped, now + patience.value_or(spec_.kill_timeout));
+  if (stopped_in_time) co_return;
   if (guest_) {
     log(fmt::format("main process did not stop in {} ms: sending SIGTERM", patience.value_or(spec_.kill_timeout) / 1ms));
     if (auto sent = guest_->signal(SIGTERM); !sent) guest_->kill();
   }
-  if (co_await wait(stopped, std::chrono::steady_clock::now() + kTermPatience)) co_return;
+  const bool stopped_by_term = co_await wait(stopped, std::chrono::steady_clock::now() + kTermPatience);
+  if (stopped_by_term) co_return;
   if (guest_) {
     log("main process ignored SIGTERM: killing the machine");
     guest_->kill();
