@@ -1,4 +1,6 @@
-#include "flylocal/config/toml_depth.hpp"
+#include "flylocal/config/toml_precheck.hpp"
+
+#include <fmt/format.h>
 
 namespace flylocal::config {
 namespace {
@@ -8,8 +10,8 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  std::optional<Place> run() {
-    while (at_ < text_.size()) {
+  std::optional<TomlRefusal> run() {
+    while (at_ < text_.size() && !refusal_) {
       const char c = text_[at_];
       if (c == '#') {
         skip_comment();
@@ -17,11 +19,10 @@ class Scanner {
         skip_string(c);
       } else {
         count(c);
-        if (brackets_ > kMaxTomlBrackets || dots_ > kMaxTomlDottedKey) return place_;
         advance();
       }
     }
-    return std::nullopt;
+    return refusal_;
   }
 
  private:
@@ -48,6 +49,14 @@ class Scanner {
       default:
         break;
     }
+    if (brackets_ > kMaxTomlBrackets || dots_ > kMaxTomlDottedKey) {
+      refuse(fmt::format("nested too deeply: at most {} brackets inside each other and {} dots in a key",
+                         kMaxTomlBrackets, kMaxTomlDottedKey));
+    }
+  }
+
+  void refuse(std::string message) {
+    if (!refusal_) refusal_ = TomlRefusal{place_, std::move(message)};
   }
 
   void skip_comment() {
@@ -64,6 +73,8 @@ class Scanner {
         advance();
       } else if (multi_line ? text_.substr(at_, 3) == triple : text_[at_] == quote) {
         for (int i = 0; i < (multi_line ? 3 : 1); ++i) advance();
+        // A multi-line string may end in one or two quotes of its own, right before the closing three.
+        for (int i = 0; multi_line && i < 2 && text_.substr(at_, 1) == triple.substr(0, 1); ++i) advance();
         return;
       } else if (!multi_line && text_[at_] == '\n') {
         return;  // unterminated: the parser will say so
@@ -75,10 +86,14 @@ class Scanner {
 
   void advance() {
     if (at_ >= text_.size()) return;
+    const auto byte = static_cast<unsigned char>(text_[at_]);
+    if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f) {
+      refuse(fmt::format("not valid TOML: the control character U+{:04X}", byte));
+    }
     if (text_[at_] == '\n') {
       ++place_.line;
       place_.column = 1;
-    } else if ((static_cast<unsigned char>(text_[at_]) & 0xc0) != 0x80) {
+    } else if ((byte & 0xc0) != 0x80) {
       ++place_.column;
     }
     ++at_;
@@ -89,11 +104,12 @@ class Scanner {
   Place place_{1, 1};
   int brackets_ = 0;
   int dots_ = 0;
+  std::optional<TomlRefusal> refusal_;
 };
 
 }  // namespace
 
-std::optional<Place> find_excessive_depth(std::string_view text) {
+std::optional<TomlRefusal> precheck_toml(std::string_view text) {
   return Scanner(text).run();
 }
 
