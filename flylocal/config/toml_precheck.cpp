@@ -11,6 +11,7 @@ class Scanner {
   explicit Scanner(std::string_view text) : text_(text) {}
 
   std::optional<TomlRefusal> run() {
+    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // a byte order mark
     while (at_ < text_.size() && !refusal_) {
       const char c = text_[at_];
       if (c == '#') {
@@ -30,6 +31,7 @@ class Scanner {
     switch (c) {
       case '[':
       case '{':
+        if (c == '[' && brackets_ == 0 && !in_value_) check_header();
         ++brackets_;
         dots_ = 0;
         break;
@@ -39,20 +41,39 @@ class Scanner {
         dots_ = 0;
         break;
       case '=':
+        in_value_ = in_value_ || brackets_ == 0;
+        dots_ = 0;
+        break;
       case ',':
+        dots_ = 0;
+        break;
       case '\n':
+        in_value_ = in_value_ && brackets_ > 0;
         dots_ = 0;
         break;
       case '.':
         ++dots_;
         break;
       default:
+        if (static_cast<unsigned char>(c) >= 0x80) {
+          refuse("not valid TOML: characters outside ASCII have to stand in quotes");
+        }
         break;
     }
     if (brackets_ > kMaxTomlBrackets || dots_ > kMaxTomlDottedKey) {
       refuse(fmt::format("nested too deeply: at most {} brackets inside each other and {} dots in a key",
                          kMaxTomlBrackets, kMaxTomlDottedKey));
     }
+  }
+
+  /// The library takes for granted that a [header] goes on with a name or a bracket.
+  void check_header() {
+    std::size_t next = at_ + (text_.substr(at_, 2) == "[[" ? 2 : 1);
+    while (next < text_.size() && (text_[next] == ' ' || text_[next] == '\t')) ++next;
+    const char c = next < text_.size() ? text_[next] : '\n';
+    const bool name = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '-' || c == '"' || c == '\'';
+    if (!name) refuse("not valid TOML: a section header needs a name, such as [env]");
   }
 
   void refuse(std::string message) {
@@ -104,6 +125,7 @@ class Scanner {
   Place place_{1, 1};
   int brackets_ = 0;
   int dots_ = 0;
+  bool in_value_ = false;  ///< behind the = of a line
   std::optional<TomlRefusal> refusal_;
 };
 

@@ -16,9 +16,10 @@ struct TomlRefusal {
   std::string message;
 };
 
-/// What must not reach the TOML library: control characters, which TOML forbids everywhere and on which the
-/// library relies; and more nesting than the limits above, because it and every walk over its tree recurse
-/// once per level.
+/// What must not reach the TOML library: text that TOML forbids, but that the library's release build assumes
+/// away (control characters, characters outside ASCII beyond strings and comments, a header without a name);
+/// and more nesting than the limits above, because the library and every walk over its tree recurse once per
+/// level.
 std::optional<TomlRefusal> precheck_toml(std::string_view text);
 
 }  // namespace flylocal::config
