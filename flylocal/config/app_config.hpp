@@ -223,6 +223,7 @@ struct VmSettings {
   std::optional<std::string> persist_rootfs;
   std::vector<std::string> kernel_args;
   std::vector<std::string> processes;  ///< empty: all groups
+  Place place;
 };
 
 /// A file written into the machine; exactly one source is set.

@@ -64,8 +64,9 @@ constexpr std::string_view kTopLevelValues[] = {"app",          "primary_region"
 
 class FlyToml {
  public:
-  FlyToml(const TomlNode& document, const std::string& file_name, ProblemLog& log)
-      : root_field_(document, "", log), root_(root_field_), file_name_(file_name) {}
+  /// `directory` is the name of the project's directory, if known, for the suggestion of an app name.
+  FlyToml(const TomlNode& document, std::string directory, ProblemLog& log)
+      : root_field_(document, "", log), root_(root_field_), directory_(std::move(directory)) {}
 
   AppConfig read() {
     read_identity();
@@ -84,13 +85,12 @@ class FlyToml {
     if (const auto field = root_.find("app")) {
       config_.app = read_app(*field);
     } else {
-      const auto directory = std::filesystem::path(file_name_).parent_path().filename().string();
       Problem problem;
       problem.line = 1;
       problem.column = 1;
       problem.key = "app";
       problem.message = "the app's name is missing";
-      problem.suggestion = fmt::format("Add as the first line: app = {}", in_quotes(as_app_name(directory)));
+      problem.suggestion = fmt::format("Add as the first line: app = {}", in_quotes(as_app_name(directory_)));
       root_field_.log().add(std::move(problem));
     }
     if (const auto field = root_.find("primary_region")) config_.primary_region = read_primary_region(*field);
@@ -203,6 +203,7 @@ class FlyToml {
     }
     for (const std::string& group : groups_.names) {
       check_one_mount(group);
+      check_one_vm(group);
       check_ports_of(group);
     }
   }
@@ -225,6 +226,21 @@ class FlyToml {
              fmt::format("process group {} already has the mount of line {}", in_quotes(group),
                          first->place.line),
              "A machine has one volume: give each mount its own group in processes");
+    }
+  }
+
+  void check_one_vm(const std::string& group) {
+    const VmSettings* first = nullptr;
+    for (const VmSettings& vm : config_.vm) {
+      if (std::find(vm.processes.begin(), vm.processes.end(), group) == vm.processes.end()) continue;
+      if (!first) {
+        first = &vm;
+        continue;
+      }
+      report(Problem::Severity::kWarning, vm.place, "vm",
+             fmt::format("process group {} already has the entry of line {}, which is used", in_quotes(group),
+                         first->place.line),
+             "Name every group in one [[vm]] only");
     }
   }
 
@@ -271,7 +287,7 @@ class FlyToml {
 
   Field root_field_;
   TableFields root_;
-  const std::string& file_name_;
+  std::string directory_;
   AppConfig config_;
   KnownGroups groups_;
   int reported_clashes_ = 0;
@@ -289,9 +305,11 @@ std::string too_large() {
   return fmt::format("larger than {} KiB", kMaxFlyTomlBytes / 1024);
 }
 
-}  // namespace
+std::string directory_of(const std::filesystem::path& file) {
+  return file.parent_path().filename().string();
+}
 
-ParsedConfig parse_fly_toml(std::string_view text, std::string file_name) {
+ParsedConfig parse(std::string_view text, std::string file_name, std::string directory) {
   if (text.size() > kMaxFlyTomlBytes) return only_problem(std::move(file_name), too_large());
   auto tree = parse_toml(text);
   if (!tree) {
@@ -302,12 +320,19 @@ ParsedConfig parse_fly_toml(std::string_view text, std::string file_name) {
   TomlNode document;
   document.value = std::move(*tree);
   document.place = {1, 1};
-  ProblemLog log(file_name, kTopLevelValues);
-  AppConfig config = FlyToml(document, file_name, log).read();
+  ProblemLog log(std::move(file_name), kTopLevelValues);
+  AppConfig config = FlyToml(document, std::move(directory), log).read();
   ParsedConfig out;
   out.problems = log.take();
   if (!has_errors(out.problems)) out.config = std::move(config);
   return out;
+}
+
+}  // namespace
+
+ParsedConfig parse_fly_toml(std::string_view text, std::string file_name) {
+  std::string directory = directory_of(file_name);
+  return parse(text, std::move(file_name), std::move(directory));
 }
 
 ParsedConfig load_fly_toml(const std::filesystem::path& path) {
@@ -342,7 +367,9 @@ ParsedConfig load_fly_toml(const std::filesystem::path& path) {
   text.resize(std::fread(text.data(), 1, text.size(), stream.get()));
   if (std::ferror(stream.get())) return only_problem(file, system_error("cannot be read", errno).message);
   if (text.size() > kMaxFlyTomlBytes) return only_problem(file, too_large());
-  return parse_fly_toml(text, file);
+  // A bare "fly.toml" has its directory's name only in the absolute path.
+  const auto absolute = std::filesystem::absolute(path, code);
+  return parse(text, file, directory_of(code ? path : absolute));
 }
 
 }  // namespace flylocal::config

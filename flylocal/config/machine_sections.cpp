@@ -123,6 +123,7 @@ std::optional<std::string> read_persist_rootfs(const Field& field) {
 VmSettings read_vm_entry(const Field& table, const KnownGroups& groups) {
   TableFields fields(table);
   VmSettings out;
+  out.place = table.place();
   if (const auto field = fields.find("size")) {
     out.size = field->text_not_empty();
     if (out.size && !find_vm_size(*out.size)) field->not_among(vm_size_names());

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "flylocal/config/quotes.hpp"
-#include "flylocal/config/toml_depth.hpp"
+#include "flylocal/config/toml_precheck.hpp"
 
 namespace flylocal::config {
 namespace {
@@ -91,11 +91,7 @@ Problem problem_at(Place place, std::string message) {
 }  // namespace
 
 boost::system::result<TomlTable, Problem> parse_toml(std::string_view text) {
-  if (const auto place = find_excessive_depth(text)) {
-    return problem_at(
-        *place, fmt::format("nested too deeply: at most {} brackets inside each other and {} dots in a key",
-                            kMaxTomlBrackets, kMaxTomlDottedKey));
-  }
+  if (auto refusal = precheck_toml(text)) return problem_at(refusal->place, std::move(refusal->message));
   try {
     return copy_table(toml::parse(text));
   } catch (const toml::parse_error& error) {

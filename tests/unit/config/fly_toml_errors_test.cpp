@@ -328,6 +328,8 @@ TEST_CASE("the parts of a machine are checked") {
        2, 1, "deploy", "canary"},
       {"app=\"a\"\n[[vm]]\nsize = \"shared-cpu-3x\"", kError, 3, 8, "vm[0].size",
        "Did you mean \"shared-cpu-"},
+      {"app=\"a\"\n[[vm]]\nprocesses = [\"app\"]\n[[vm]]\nprocesses = [\"app\"]", kWarning, 4, 1, "vm",
+       "already has the entry of line 2"},
       {"app=\"a\"\n[[vm]]\nmemory = 0", kError, 3, 10, "vm[0].memory", "1 or more"},
       {"app=\"a\"\n[[vm]]\nmemory = \"0mb\"", kError, 3, 10, "vm[0].memory", "an amount of memory"},
       {"app=\"a\"\n[[vm]]\nmemory = \"lots\"", kError, 3, 10, "vm[0].memory", "an amount of memory"},

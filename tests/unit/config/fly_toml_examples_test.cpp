@@ -204,6 +204,20 @@ TEST_CASE("no change of one byte is a crash, and every problem says where it is"
   }
 }
 
+TEST_CASE("a file named without its directory still finds the directory's name for a missing app") {
+  const auto directory = std::filesystem::temp_directory_path() / "Flylocal_Config.Test";
+  std::filesystem::create_directories(directory);
+  std::ofstream(directory / "fly.toml") << "[env]\n";
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory);
+  const ParsedConfig parsed = load_fly_toml("fly.toml");
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(directory);
+  REQUIRE(parsed.problems.size() == 1);
+  CHECK(parsed.problems[0].file == "fly.toml");
+  CHECK(parsed.problems[0].suggestion.find("app = \"flylocal-config-test\"") != std::string::npos);
+}
+
 TEST_CASE("a file that cannot be read is a problem that says why") {
   const auto directory = std::filesystem::path(TEST_DATA);
   struct Case {

@@ -5,7 +5,7 @@
 #include "flylocal/config/problem.hpp"
 #include "flylocal/config/quotes.hpp"
 #include "flylocal/config/sizes.hpp"
-#include "flylocal/config/toml_depth.hpp"
+#include "flylocal/config/toml_precheck.hpp"
 #include "flylocal/config/toml_tree.hpp"
 
 using namespace flylocal::config;
@@ -43,7 +43,61 @@ TEST_CASE("columns count characters, not bytes") {
   const auto tree = parse_toml("a = [\"\xc3\xa9\xc3\xa9\", 5]");
   REQUIRE(tree.has_value());
   CHECK((*(*tree)[0].node.array())[1].place == Place{1, 12});
-  CHECK(find_excessive_depth("# \xc3\xa9\n" + std::string(33, '[')) == Place{2, 33});
+  const auto refusal = precheck_toml("# \xc3\xa9\na = " + std::string(33, '['));
+  REQUIRE(refusal);
+  CHECK(refusal->place == Place{2, 37});
+}
+
+TEST_CASE("control characters are refused wherever they stand, tabs and line ends are not") {
+  struct Case {
+    std::string text;
+    Place place;
+  };
+  using namespace std::string_literals;
+  const Case cases[] = {{"[a\0]"s, {1, 3}},
+                        {"# \x01\n"s, {1, 3}},
+                        {"a = \"\x1b\""s, {1, 6}},
+                        {"a = '''\n\x7f'''"s, {2, 1}},
+                        {"a = \"\\\0\""s, {1, 7}}};
+  for (const Case& c : cases) {
+    const auto refusal = precheck_toml(c.text);
+    REQUIRE(refusal);
+    CHECK(refusal->place == c.place);
+  }
+  CHECK_FALSE(precheck_toml("a\t= 1\r\n# \t\n"));
+}
+
+TEST_CASE("a header without a name and bare characters outside ASCII are refused with their place") {
+  struct Case {
+    std::string_view text;
+    Place place;
+  };
+  const Case cases[] = {{"[", {1, 1}},
+                        {"a = 1\n[\n", {2, 1}},
+                        {"  [ =a]", {1, 3}},
+                        {"[[.a]]", {1, 1}},
+                        {"a = [\n1]\n[#", {3, 1}},
+                        {"cl\xc3\xa9 = 1", {1, 3}},
+                        {"a = 1\xe2\x80\xa8[", {1, 6}}};
+  for (const Case& c : cases) {
+    INFO(c.text);
+    const auto refusal = precheck_toml(c.text);
+    REQUIRE(refusal);
+    CHECK(refusal->place == c.place);
+  }
+  CHECK_FALSE(precheck_toml("\xef\xbb\xbf[a]\n[ 'b' ]\n[[c]]\nd = [\n[\n]]\n# \xc3\xa9\ne = '\xc3\xa9'\n"));
+}
+
+TEST_CASE("what looks deep inside strings and comments is not, and what hides behind a string is seen") {
+  const std::string dots(40, '.');
+  const std::string deep = "{a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = 1}";
+  CHECK_FALSE(precheck_toml("# " + dots));
+  CHECK_FALSE(precheck_toml("a = \"\\\"" + dots + "\""));
+  CHECK_FALSE(precheck_toml("a = '" + dots + "'"));
+  CHECK_FALSE(precheck_toml("a = \"\"\"\n\"" + dots + "\n\"\"\"\""));
+  CHECK(precheck_toml("a = [\"\", " + deep + "]"));
+  CHECK(precheck_toml("a = ['''x'''', " + deep + "]"));
+  CHECK(precheck_toml("a = [\"\"\"x\"\"\"\"\", " + deep + "]"));
 }
 
 TEST_CASE("values that JSON lacks become text") {
