@@ -1,7 +1,5 @@
 #include "proxy/proxy.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <vector>
 
 #include "flylocal/base/task_group.hpp"
@@ -16,7 +14,8 @@ struct Proxy::Core {
     };
   }
 
-  void tell_sessions() {
+  void enter(Edge::Phase phase) {
+    edge.phase = phase;
     for (Session& session : edge.sessions) edge.poller->schedule(session.wakeup);
   }
 
@@ -46,18 +45,16 @@ void Proxy::listen(ListenerId id, UniqueFd listening_socket) {
 }
 
 Task<> Proxy::shutdown(std::chrono::milliseconds grace) {
-  Edge& edge = core_->edge;
-  edge.phase = Edge::Phase::draining;
   core_->listeners.clear();
-  edge.pool.clear();
-  core_->tell_sessions();
-  auto ends = Clock::now() + grace;
-  constexpr std::chrono::milliseconds kLook{10};
-  while (core_->sessions.size() > 0 && Clock::now() < ends) co_await sleep_for(kLook);
-  edge.phase = Edge::Phase::breaking_off;
-  core_->tell_sessions();
+  core_->edge.pool.clear();
+  core_->enter(Edge::Phase::draining);
+  Timer grace_ends(core_->edge.poller->executor(), grace);
+  grace_ends.async_wait([core = core_](boost::system::error_code error) {
+    if (!error) core->enter(Edge::Phase::breaking_off);
+  });
   co_await core_->sessions.wait();
-  edge.poller->stop();
+  grace_ends.cancel();
+  core_->edge.poller->stop();
 }
 
 const Stats& Proxy::stats() const { return core_->edge.stats; }

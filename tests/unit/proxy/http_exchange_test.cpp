@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 
 #include "proxy_world.hpp"
@@ -64,7 +67,11 @@ TEST_CASE("requests of one connection share a machine's connection, also when th
 }
 
 TEST_CASE("a pooled connection is dropped after its time, and one per request is made for type connections") {
-  FakeMachine app(answering(ok("hi")));
+  Notes ends;
+  FakeMachine app([&](Wire& wire, int connection) {
+    answering(ok("hi"))(wire, connection);
+    ends.add("closed");
+  });
   SECTION("requests") {
     Options options = quick_options();
     options.upstream_idle_limit = 50ms;
@@ -72,7 +79,7 @@ TEST_CASE("a pooled connection is dropped after its time, and one per request is
     Wire client = world.connect();
     client.write(kGet);
     CHECK(read_answer(client) == "hi");
-    CHECK(eventually([&] { return world.stats().upstream_idle == 0; }));
+    CHECK(eventually([&] { return ends.all().size() == 1; }));
     client.write(kGet);
     CHECK(read_answer(client) == "hi");
     CHECK(app.accepted() == 2);
@@ -370,6 +377,27 @@ TEST_CASE("more clients than allowed wait until there is room") {
   second.write(kGet);
   CHECK_FALSE(second.readable_within(50ms));
   first.close();
+  CHECK(read_answer(second) == "hi");
+}
+
+TEST_CASE("a client that comes while no file can be opened is served once one can") {
+  FakeMachine app(answering(ok("hi")));
+  ProxyWorld world({machine("m1", app.endpoint())});
+  Wire first = world.connect();
+  first.write(kGet);
+  CHECK(read_answer(first) == "hi");
+  Wire second = Wire::unconnected();
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  UniqueFd lowest_free(::fcntl(0, F_DUPFD_CLOEXEC, 0));
+  rlimit none_free{.rlim_cur = static_cast<rlim_t>(lowest_free.get()), .rlim_max = before.rlim_max};
+  lowest_free.reset();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none_free) == 0);
+  second.connect("127.0.0.1", world.port());
+  second.write(kGet);
+  bool served = second.readable_within(150ms);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(served);
   CHECK(read_answer(second) == "hi");
 }
 

@@ -138,7 +138,12 @@ class ProxyWorld {
   Service& service() { return snapshot_.services[0]; }
   void publish() { proxy_.publish(std::make_shared<const RoutingSnapshot>(snapshot_)); }
 
-  Wire connect() const { return Wire::connect("127.0.0.1", port_); }
+  Wire connect() const {
+    Wire client = Wire::unconnected();
+    client.connect("127.0.0.1", port_);
+    return client;
+  }
+  std::uint16_t port() const { return port_; }
   const Stats& stats() const { return proxy_.stats(); }
 
  private:
