@@ -8,7 +8,8 @@
 namespace flylocal::proxy {
 
 struct Proxy::Core {
-  Core(Executor executor, Options options) : edge(executor, std::move(options)), sessions(std::move(executor)) {
+  Core(Executor executor, Options options)
+      : edge(executor, std::move(options)), sessions(std::move(executor)) {
     edge.on_client_left = [this] {
       for (auto& listener : listeners) listener->resume();
     };
@@ -24,11 +25,14 @@ struct Proxy::Core {
   std::vector<std::unique_ptr<Listener>> listeners;
 };
 
-Proxy::Proxy(Executor executor, Options options) : core_(std::make_shared<Core>(std::move(executor), std::move(options))) {
+Proxy::Proxy(Executor executor, Options options)
+    : core_(std::make_shared<Core>(std::move(executor), std::move(options))) {
   core_->edge.poller->start();
 }
 
-Proxy::~Proxy() { core_->edge.poller->stop(); }
+Proxy::~Proxy() {
+  core_->edge.poller->stop();
+}
 
 void Proxy::publish(std::shared_ptr<const RoutingSnapshot> snapshot) {
   asio::post(core_->edge.poller->executor(), [core = core_, snapshot = std::move(snapshot)]() mutable {
@@ -38,7 +42,8 @@ void Proxy::publish(std::shared_ptr<const RoutingSnapshot> snapshot) {
 }
 
 void Proxy::listen(ListenerId id, UniqueFd listening_socket) {
-  asio::post(core_->edge.poller->executor(), [core = core_, id, socket = std::move(listening_socket)]() mutable {
+  asio::post(core_->edge.poller->executor(), [core = core_, id,
+                                              socket = std::move(listening_socket)]() mutable {
     if (core->edge.phase != Edge::Phase::serving) return;
     core->listeners.push_back(std::make_unique<Listener>(core->edge, core->sessions, id, std::move(socket)));
   });
@@ -57,6 +62,8 @@ Task<> Proxy::shutdown(std::chrono::milliseconds grace) {
   core_->edge.poller->stop();
 }
 
-const Stats& Proxy::stats() const { return core_->edge.stats; }
+const Stats& Proxy::stats() const {
+  return core_->edge.stats;
+}
 
 }  // namespace flylocal::proxy

@@ -31,7 +31,9 @@ struct Refused {
   std::string_view reference;
 };
 
-std::string with(const std::string& field_lines) { return "GET / HTTP/1.1\r\nHost: a\r\n" + field_lines + "\r\n"; }
+std::string with(const std::string& field_lines) {
+  return "GET / HTTP/1.1\r\nHost: a\r\n" + field_lines + "\r\n";
+}
 
 }  // namespace
 
@@ -118,7 +120,9 @@ TEST_CASE("whatever two readers could understand in two ways is refused") {
       {with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 501, "RFC 9112 6.1"},
       {with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), 501, "RFC 9112 6.1"},
       {with("Transfer-Encoding: xchunked\r\n"), 501, "RFC 9112 6.1"},
-      {with("Transfer-Encoding: \x0b" "chunked\r\n"), 400, "RFC 9110 5.5"},
+      {with("Transfer-Encoding: \x0b"
+            "chunked\r\n"),
+       400, "RFC 9110 5.5"},
       {with("Transfer-Encoding:\r\n"), 501, "RFC 9112 6.1"},
       {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "RFC 9112 6.1"},
   };
@@ -180,7 +184,9 @@ TEST_CASE("HTTP/1.0 needs no Host and keeps the connection only when asked to") 
 
 TEST_CASE("fields that Connection names are marked, but never those that frame or route") {
   Kept<RequestHead> head;
-  REQUIRE_FALSE(parse(with("X-Hop: 1\r\nX-End: 2\r\nContent-Length: 0\r\nConnection: x-hop, host, Content-Length\r\n"), head));
+  REQUIRE_FALSE(
+      parse(with("X-Hop: 1\r\nX-End: 2\r\nContent-Length: 0\r\nConnection: x-hop, host, Content-Length\r\n"),
+            head));
   for (const Field& field : head.fields.list) {
     CAPTURE(field.name);
     CHECK(field.named_by_connection == (field.name == "X-Hop"));
@@ -221,8 +227,9 @@ TEST_CASE("an answer's head is taken apart, with or without reason") {
 }
 
 TEST_CASE("malformed answers are refused") {
-  for (std::string line : {"HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 099 X", "HTTP/1.1 600 X", "HTTP/2.0 200 OK",
-                           "HTTP/1.1  200 OK", "ICY 200 OK", "", "HTTP/1.1 200 O\x01K", "HTTP/1.1 +20 OK"}) {
+  for (std::string line :
+       {"HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 099 X", "HTTP/1.1 600 X", "HTTP/2.0 200 OK",
+        "HTTP/1.1  200 OK", "ICY 200 OK", "", "HTTP/1.1 200 O\x01K", "HTTP/1.1 +20 OK"}) {
     CAPTURE(line);
     Kept<ResponseHead> head;
     CHECK(parse(line + "\r\n\r\n", head));

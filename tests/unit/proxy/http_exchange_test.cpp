@@ -44,10 +44,12 @@ TEST_CASE("a request goes to the machine from its own source address, and the an
     client.write(kGet);
     std::string head;
     CHECK(read_answer(client, &head) == "hi");
-    CHECK(head.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: Fly/flylocal\r\nvia: 1.1 fly.io\r\n"
-                           "fly-request-id: 01"));
+    CHECK(
+        head.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: Fly/flylocal\r\nvia: 1.1 fly.io\r\n"
+                         "fly-request-id: 01"));
     CHECK(eventually([&] { return heads.all().size() == 1; }));
-    CHECK(heads.all()[0].starts_with("GET / HTTP/1.1\r\nHost: hello.localhost\r\nFly-Client-IP: 127.0.0.1\r\n"));
+    CHECK(heads.all()[0].starts_with(
+        "GET / HTTP/1.1\r\nHost: hello.localhost\r\nFly-Client-IP: 127.0.0.1\r\n"));
     CHECK(world.stats().requests == 1);
     CHECK(eventually([&] { return world.stats().answers[2] == 1; }));
   }
@@ -85,7 +87,8 @@ TEST_CASE("a pooled connection is dropped after its time, and one per request is
     CHECK(app.accepted() == 2);
   }
   SECTION("connections") {
-    ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::http, ConcurrencyType::connections);
+    ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::http,
+                     ConcurrencyType::connections);
     Wire client = world.connect();
     for (int i = 0; i < 3; ++i) {
       client.write(kGet);
@@ -407,8 +410,8 @@ TEST_CASE("each answered request is told to the observer") {
   Options options = quick_options();
   options.on_request = [&](const RequestRecord& record) {
     bool in_order = record.connect <= record.first_byte && record.first_byte <= record.total;
-    records.add(fmt::format("{} {} {} {} {} {} {} {}", record.app, record.machine, record.method, record.host, record.target,
-                            record.status, record.reused, in_order));
+    records.add(fmt::format("{} {} {} {} {} {} {} {}", record.app, record.machine, record.method, record.host,
+                            record.target, record.status, record.reused, in_order));
   };
   ProxyWorld world({machine("m1", app.endpoint())}, options);
   Wire client = world.connect();

@@ -32,7 +32,8 @@ inline UniqueFd open_listener(const char* ip, std::uint16_t port = 0) {
   int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address = address_of(ip, port);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || ::listen(fd.get(), 128) < 0) {
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 ||
+      ::listen(fd.get(), 128) < 0) {
     throw std::runtime_error("cannot listen on loopback");
   }
   return fd;
