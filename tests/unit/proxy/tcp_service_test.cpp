@@ -83,7 +83,9 @@ TEST_CASE("a reset on either side of a TCP service becomes a reset on the other"
   second.write("x");
   CHECK(eventually([&] { return ends.all().size() == 1; }));
   second.reset();
-  CHECK(eventually([&] { return ends.all() == std::vector<std::string>{"open", std::to_string(ECONNRESET)}; }));
+  CHECK(eventually([&] {
+    return ends.all() == std::vector<std::string>{"open", std::to_string(ECONNRESET)};
+  }));
 }
 
 TEST_CASE("a port that is not in the snapshot turns clients away") {
