@@ -2,7 +2,8 @@
 
 namespace flylocal::proxy {
 
-const Upstream* choose_least_loaded(std::span<const Upstream> upstreams, const Tried& tried, RandomBits& random) {
+const Upstream* choose_least_loaded(std::span<const Upstream> upstreams, const Tried& tried,
+                                    RandomBits& random) {
   const Upstream* chosen = nullptr;
   std::uint32_t least = 0;
   std::uint64_t equals = 0;

@@ -14,7 +14,8 @@ using Tried = std::vector<bool>;
 
 /// The machine with the least in progress among those not tried, any of them when several have the least
 /// (platform.md 4.6). Null when all were tried. `tried` may be shorter than `upstreams`.
-const Upstream* choose_least_loaded(std::span<const Upstream> upstreams, const Tried& tried, RandomBits& random);
+const Upstream* choose_least_loaded(std::span<const Upstream> upstreams, const Tried& tried,
+                                    RandomBits& random);
 
 /// Counts a request or connection as in progress on a machine for as long as it exists.
 class LoadTicket {

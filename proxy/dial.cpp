@@ -37,7 +37,8 @@ bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
   return result.reused;
 }
 
-/// Returns the errno the attempt ended with; 0 when the connection stands. ECANCELED: nobody wants it any more.
+/// Returns the errno the attempt ended with; 0 when the connection stands. ECANCELED: nobody wants it any
+/// more.
 Task<int> connect(Edge& edge, Session& session, const Upstream& upstream,
                   std::unique_ptr<UpstreamConnection>& connection) {
   connection = std::make_unique<UpstreamConnection>(*edge.poller, session.wakeup, upstream.endpoint);
@@ -53,7 +54,8 @@ Task<int> connect(Edge& edge, Session& session, const Upstream& upstream,
 }
 
 bool cause_is_known(const std::vector<FailedAttempt>& failed) {
-  return std::all_of(failed.begin(), failed.end(), [](const auto& attempt) { return !attempt.finding.empty(); });
+  return std::all_of(failed.begin(), failed.end(),
+                     [](const auto& attempt) { return !attempt.finding.empty(); });
 }
 
 }  // namespace
@@ -67,7 +69,8 @@ Task<Dialled> dial(Edge& edge, Session& session, std::string_view host, Reuse re
     if (result.outcome != Dialled::Outcome::connected) co_return result;
     tried.clear();
     result.failed.clear();
-    while ((result.upstream = choose_least_loaded(result.service->upstreams, tried, edge.random)) != nullptr) {
+    while ((result.upstream = choose_least_loaded(result.service->upstreams, tried, edge.random)) !=
+           nullptr) {
       result.load = LoadTicket(result.upstream->load);
       if (take_pooled(edge, session, reuse, result)) {
         count(edge.stats.upstream_reuses);

@@ -48,8 +48,9 @@ enum class Reuse {
 };
 
 /// Tries the least loaded machine first, then the others. When none takes the connection it tries all of them
-/// again, with pauses, until Options::connect_patience is over: a machine that was just started may not listen
-/// yet. It does not wait when the cause is known for every machine that refused. Uses the session's deadline.
+/// again, with pauses, until Options::connect_patience is over: a machine that was just started may not
+/// listen yet. It does not wait when the cause is known for every machine that refused. Uses the session's
+/// deadline.
 Task<Dialled> dial(Edge& edge, Session& session, std::string_view host, Reuse reuse);
 
 }  // namespace flylocal::proxy

@@ -14,7 +14,8 @@
 namespace flylocal::proxy {
 
 /// A client's connection: its socket, and what its coroutine waits on.
-class Session : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class Session
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   Session(Poller& poller, ListenerId port)
       : listener(port), wakeup(poller), deadline(poller, wakeup), client(poller, wakeup) {}
@@ -62,6 +63,8 @@ struct Edge {
   http1::ResponseHead response_head;
 };
 
-inline void count(Stats::Counter& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+inline void count(Stats::Counter& counter) {
+  counter.fetch_add(1, std::memory_order_relaxed);
+}
 
 }  // namespace flylocal::proxy

@@ -9,7 +9,9 @@
 namespace flylocal::proxy {
 namespace {
 
-std::string error_text(int error) { return std::error_code(error, std::generic_category()).message(); }
+std::string error_text(int error) {
+  return std::error_code(error, std::generic_category()).message();
+}
 
 std::string address_text(const asio::ip::tcp::endpoint& address) {
   return fmt::format("{}:{}", address.address().to_string(), address.port());
@@ -61,7 +63,8 @@ std::string attempt_line(const FailedAttempt& attempt) {
 }
 
 std::string headline(const ErrorPage& page) {
-  return fmt::format("{} {}{}{}", page.status, reason_phrase(page.status), page.code.empty() ? "" : " ", page.code);
+  return fmt::format("{} {}{}{}", page.status, reason_phrase(page.status), page.code.empty() ? "" : " ",
+                     page.code);
 }
 
 std::string render_text(const ErrorPage& page) {
@@ -88,8 +91,8 @@ std::string render_json(const ErrorPage& page) {
   std::string attempts;
   for (const auto& attempt : page.attempts) {
     if (!attempts.empty()) attempts += ',';
-    attempts += fmt::format(R"({{"machine":{},"address":{},"error":{},"finding":{}}})", as_json(attempt.machine),
-                            as_json(address_text(attempt.address)),
+    attempts += fmt::format(R"({{"machine":{},"address":{},"error":{},"finding":{}}})",
+                            as_json(attempt.machine), as_json(address_text(attempt.address)),
                             attempt.error ? as_json(error_text(attempt.error)) : "null",
                             attempt.finding.empty() ? "null" : as_json(attempt.finding));
   }
@@ -121,7 +124,8 @@ std::string render_html(const ErrorPage& page) {
   list("Tried", attempts);
   list("Not available", page.absent);
   list("Known hosts", page.hosts);
-  fmt::format_to(to, "<p><small>Request {}, answered by flylocal's proxy</small></p>\n", as_html(page.request_id));
+  fmt::format_to(to, "<p><small>Request {}, answered by flylocal's proxy</small></p>\n",
+                 as_html(page.request_id));
   return out;
 }
 
@@ -161,7 +165,8 @@ std::string_view reason_phrase(std::uint16_t status) {
 ErrorPage page_for_bad_request(const http1::HeadError& error) {
   ErrorPage page;
   page.status = error.status;
-  page.message = fmt::format("The request was refused and not passed on: {} ({}).", error.what, error.reference);
+  page.message =
+      fmt::format("The request was refused and not passed on: {} ({}).", error.what, error.reference);
   return page;
 }
 
@@ -186,8 +191,8 @@ ErrorPage page_for_failed_dial(const Dialled& dialled, std::string_view host) {
     case Dialled::Outcome::unreachable:
       page.code = "PR03";
       page.attempts = dialled.failed;
-      page.message = fmt::format("No machine of app {} took the connection on port {} ({} failed attempts).", page.app,
-                                 dialled.service->internal_port, dialled.failures);
+      page.message = fmt::format("No machine of app {} took the connection on port {} ({} failed attempts).",
+                                 page.app, dialled.service->internal_port, dialled.failures);
       break;
     default:
       page.code = "PR04";

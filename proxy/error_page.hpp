@@ -6,8 +6,8 @@
 
 #include "proxy/dial.hpp"
 
-/// Answers that the proxy gives by itself. On the platform they have no body; here they are there to be read by
-/// the developer of the app, and say which machine, which address and why.
+/// Answers that the proxy gives by itself. On the platform they have no body; here they are there to be read
+/// by the developer of the app, and say which machine, which address and why.
 namespace flylocal::proxy {
 
 enum class PageFormat : std::uint8_t { text, json, html };

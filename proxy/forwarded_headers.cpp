@@ -128,7 +128,8 @@ void append_request_head(std::string& out, const http1::RequestHead& head, const
     out += "\r\nX-Forwarded-Port: ";
     append_number(out, client.external_port);
   }
-  append(out, {"\r\nFly-Region: ", client.edge_region, "\r\nFly-Request-Id: ", request.request_id, "\r\nVia: "});
+  append(out,
+         {"\r\nFly-Region: ", client.edge_region, "\r\nFly-Request-Id: ", request.request_id, "\r\nVia: "});
   append_earlier_members(out, head.fields, FieldId::via);
   append(out, {head.version == http1::Version::http11 ? "1.1" : "1.0", " fly.io\r\nFly-Traceparent: 00-"});
   append_hex(out, request.trace_id[0]);
@@ -136,7 +137,8 @@ void append_request_head(std::string& out, const http1::RequestHead& head, const
   out += '-';
   append_hex(out, request.span_id);
   out += "-00\r\nFly-Tracestate:\r\nX-Request-Start: t=";
-  auto since_epoch = std::chrono::duration_cast<std::chrono::microseconds>(request.arrived.time_since_epoch());
+  auto since_epoch =
+      std::chrono::duration_cast<std::chrono::microseconds>(request.arrived.time_since_epoch());
   append_number(out, static_cast<std::uint64_t>(since_epoch.count()));
   out += "\r\n\r\n";
 }

@@ -26,10 +26,10 @@ class HttpSession final : public Session {
   enum class Step {
     wait,
     yield,
-    done,         ///< the answer has been passed on
-    retry,        ///< nothing came back, and the request may be sent again
-    no_answer,    ///< 502 or 400: page_ says why
-    broken_off,   ///< the client has left, or can only be told by closing
+    done,        ///< the answer has been passed on
+    retry,       ///< nothing came back, and the request may be sent again
+    no_answer,   ///< 502 or 400: page_ says why
+    broken_off,  ///< the client has left, or can only be told by closing
   };
   enum class After { keep, close, drop };
 
@@ -55,11 +55,11 @@ class HttpSession final : public Session {
   struct Answer {
     Clock::time_point connected;
     Clock::time_point first_byte;
-    std::size_t searched = 0;   ///< bytes of the head that were looked at
-    std::uint16_t status = 0;   ///< 0 until its head was understood
-    bool seen = false;          ///< bytes came back
-    bool keeps_machine = false; ///< the machine's connection can serve another request
-    bool keeps_client = false;  ///< what the client was told
+    std::size_t searched = 0;    ///< bytes of the head that were looked at
+    std::uint16_t status = 0;    ///< 0 until its head was understood
+    bool seen = false;           ///< bytes came back
+    bool keeps_machine = false;  ///< the machine's connection can serve another request
+    bool keeps_client = false;   ///< what the client was told
     bool ends_with_connection = false;
     bool upgraded = false;
   };
@@ -89,7 +89,9 @@ class HttpSession final : public Session {
   void finish_exchange();
   void record(std::string_view error);
 
-  std::string_view method() const { return std::string_view(request_pump_.prefix()).substr(0, request_.method_size); }
+  std::string_view method() const {
+    return std::string_view(request_pump_.prefix()).substr(0, request_.method_size);
+  }
   std::string_view target() const;
   std::string_view host() const;
 

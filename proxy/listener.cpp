@@ -48,8 +48,9 @@ Task<> run_tcp(Edge& edge, ListenerId id, UniqueFd socket) {
 
 /// The client is gone, or the network has a passing trouble: not the listener's fault (accept(2)).
 bool concerns_one_client(int error) {
-  return error == ECONNABORTED || error == EINTR || error == EPROTO || error == ENETDOWN || error == EHOSTDOWN ||
-         error == EHOSTUNREACH || error == ENETUNREACH || error == ETIMEDOUT || error == EPERM;
+  return error == ECONNABORTED || error == EINTR || error == EPROTO || error == ENETDOWN ||
+         error == EHOSTDOWN || error == EHOSTUNREACH || error == ENETUNREACH || error == ETIMEDOUT ||
+         error == EPERM;
 }
 
 }  // namespace
@@ -60,7 +61,9 @@ Listener::Listener(Edge& edge, TaskGroup& sessions, ListenerId id, UniqueFd sock
   socket_.adopt(std::move(socket));
 }
 
-void Listener::resume() { edge_.poller->schedule(*this); }
+void Listener::resume() {
+  edge_.poller->schedule(*this);
+}
 
 void Listener::take_turn() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
@@ -90,8 +93,9 @@ bool Listener::accept_one() {
 
 void Listener::on_accept_error(int error) {
   if (!error_logged_) {
-    spdlog::error("accept on a published port: {}; trying again every 100 ms (is the limit of open files too low?)",
-                  std::error_code(error, std::generic_category()).message());
+    spdlog::error(
+        "accept on a published port: {}; trying again every 100 ms (is the limit of open files too low?)",
+        std::error_code(error, std::generic_category()).message());
   }
   error_logged_ = true;
   pause_.set_after(kPauseAfterError);

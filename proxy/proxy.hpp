@@ -65,8 +65,8 @@ class Proxy {
   /// Takes effect for requests that begin afterwards, and for those that still look for a machine.
   void publish(std::shared_ptr<const RoutingSnapshot> snapshot);
 
-  /// Accepts clients on `listening_socket` (bound, listening) for the PublishedPort of the same id. A client of
-  /// a port that the snapshot does not have is turned away.
+  /// Accepts clients on `listening_socket` (bound, listening) for the PublishedPort of the same id. A client
+  /// of a port that the snapshot does not have is turned away.
   void listen(ListenerId id, UniqueFd listening_socket);
 
   /// Closes the listening sockets and idle clients at once, lets requests in progress end until `grace` is

@@ -39,7 +39,8 @@ bool Pump::scan() {
     // bytes of in_ can be taken away; the scanner is asked again then, from a copy made before.
     http1::BodyScanner before = scanner_;
     auto piece = scanner_.next(in_.bytes().substr(ready_));
-    bool dropped = piece.kind == Kind::dropped || (piece.kind == Kind::framing && encoding_ == Encoding::payload_only);
+    bool dropped =
+        piece.kind == Kind::dropped || (piece.kind == Kind::framing && encoding_ == Encoding::payload_only);
     switch (piece.kind) {
       case Kind::malformed:
         return false;

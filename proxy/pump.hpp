@@ -10,7 +10,8 @@
 namespace flylocal::proxy {
 
 /// Moves one message's body, or one direction of a plain connection, from a socket to another, with what has
-/// to go before it. Holds at most one buffer: it reads only what it has room for, so a slow sink slows the source.
+/// to go before it. Holds at most one buffer: it reads only what it has room for, so a slow sink slows the
+/// source.
 class Pump {
  public:
   /// What becomes of the body's framing on the way.
@@ -20,11 +21,11 @@ class Pump {
     into_chunks,   ///< a body that ends with its connection becomes chunks
   };
   enum class Outcome : std::uint8_t {
-    waiting,        ///< for either socket
-    busy,           ///< more could move, but others have to get their turn
-    finished,       ///< all of it has been written
-    truncated,      ///< the source ended too early
-    malformed,      ///< the framing is broken: error() says how
+    waiting,    ///< for either socket
+    busy,       ///< more could move, but others have to get their turn
+    finished,   ///< all of it has been written
+    truncated,  ///< the source ended too early
+    malformed,  ///< the framing is broken: error() says how
     source_failed,
     sink_failed,
   };
@@ -66,7 +67,7 @@ class Pump {
   std::uint64_t body_bytes_ = 0;
   http1::BodyScanner scanner_ = http1::BodyScanner::none();
   Encoding encoding_ = Encoding::verbatim;
-  bool ended_ = true;       ///< the last byte of the message is in prefix_ or ready_
+  bool ended_ = true;        ///< the last byte of the message is in prefix_ or ready_
   bool chunk_open_ = false;  ///< into_chunks: the last chunk still lacks its line end
 };
 

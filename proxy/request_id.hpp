@@ -28,7 +28,8 @@ class RandomBits {
   std::uint64_t state_;
 };
 
-/// Fly-Request-Id: a ULID (48 bits of milliseconds, 80 random ones, in Crockford's base 32), "-" and the edge's region.
+/// Fly-Request-Id: a ULID (48 bits of milliseconds, 80 random ones, in Crockford's base 32), "-" and the
+/// edge's region.
 class RequestId {
  public:
   static constexpr std::size_t kUlidSize = 26;

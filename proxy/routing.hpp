@@ -23,9 +23,10 @@ enum class ListenerId : std::uint32_t {};
 /// What one machine does for one service right now. Made by the owner and kept across snapshots, so that
 /// counts survive a change of routing. The proxy's thread writes, any thread reads.
 struct UpstreamLoad {
-  std::atomic<std::uint32_t> current{0};   ///< requests or connections in progress
-  std::atomic<std::uint64_t> total{0};     ///< requests or connections ever given to the machine
-  std::atomic<std::uint64_t> failures{0};  ///< refused or failed connects, and exchanges broken by the machine
+  std::atomic<std::uint32_t> current{0};  ///< requests or connections in progress
+  std::atomic<std::uint64_t> total{0};    ///< requests or connections ever given to the machine
+  std::atomic<std::uint64_t> failures{
+      0};  ///< refused or failed connects, and exchanges broken by the machine
 };
 
 /// One started machine that offers a service.
@@ -97,7 +98,8 @@ struct RoutingSnapshot {
   std::vector<Service> services;
 
   const PublishedPort* find_port(ListenerId id) const;
-  /// `host` as in the Host field: any case, with or without port. Null when neither a route nor a default takes it.
+  /// `host` as in the Host field: any case, with or without port. Null when neither a route nor a default
+  /// takes it.
   const Service* find_service(const PublishedPort& port, std::string_view host) const;
 };
 

@@ -10,11 +10,11 @@ namespace flylocal::proxy {
 struct Stats {
   using Counter = std::atomic<std::uint64_t>;
 
-  Counter clients{0};           ///< connections accepted
-  Counter clients_now{0};       ///< of them, still open
-  Counter requests{0};          ///< heads that were understood
-  Counter bad_requests{0};      ///< heads or bodies that were refused as malformed
-  Counter aborted{0};           ///< requests whose client went away before the answer's end
+  Counter clients{0};                ///< connections accepted
+  Counter clients_now{0};            ///< of them, still open
+  Counter requests{0};               ///< heads that were understood
+  Counter bad_requests{0};           ///< heads or bodies that were refused as malformed
+  Counter aborted{0};                ///< requests whose client went away before the answer's end
   std::array<Counter, 6> answers{};  ///< by the status's first digit; [0] stays 0
   Counter upstream_connects{0};      ///< connections made to machines
   Counter upstream_reuses{0};        ///< requests that took a pooled connection

@@ -20,7 +20,8 @@ int UpstreamConnection::begin_connect(const Upstream& upstream) {
   asio::ip::tcp::endpoint source(upstream.source, 0);
   if (::bind(fd.get(), source.data(), static_cast<socklen_t>(source.size())) < 0) return errno;
   const auto& machine = upstream.endpoint;
-  if (::connect(fd.get(), machine.data(), static_cast<socklen_t>(machine.size())) < 0 && errno != EINPROGRESS) {
+  if (::connect(fd.get(), machine.data(), static_cast<socklen_t>(machine.size())) < 0 &&
+      errno != EINPROGRESS) {
     return errno;
   }
   socket.adopt(std::move(fd));
@@ -74,7 +75,8 @@ void UpstreamPool::put_back(std::unique_ptr<UpstreamConnection> connection) {
 
 void UpstreamPool::drop(UpstreamConnection& connection) {
   Idle& idle = idle_[key(connection.machine_)];
-  auto found = std::find_if(idle.begin(), idle.end(), [&](const auto& other) { return other.get() == &connection; });
+  auto found =
+      std::find_if(idle.begin(), idle.end(), [&](const auto& other) { return other.get() == &connection; });
   if (found == idle.end()) return;
   idle.erase(found);
   stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
@@ -95,6 +97,8 @@ void UpstreamPool::keep_only(const RoutingSnapshot& snapshot) {
   }
 }
 
-void UpstreamPool::clear() { keep_only({}); }
+void UpstreamPool::clear() {
+  keep_only({});
+}
 
 }  // namespace flylocal::proxy

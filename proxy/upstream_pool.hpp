@@ -20,8 +20,8 @@ class UpstreamConnection final : private Turn {
   UpstreamConnection(Poller& poller, Turn& owner, const asio::ip::tcp::endpoint& machine)
       : socket(poller, owner), machine_(machine), idle_limit_(poller, *this) {}
 
-  /// Begins to connect to the machine from the address it knows the proxy by; the socket is writable or broken
-  /// when that has ended. Returns an errno, 0 when begun.
+  /// Begins to connect to the machine from the address it knows the proxy by; the socket is writable or
+  /// broken when that has ended. Returns an errno, 0 when begun.
   int begin_connect(const Upstream& upstream);
   /// The errno that the connect ended with, 0 when it succeeded.
   int connect_result() const;

@@ -20,7 +20,9 @@ int hex_digit(char c) {
 }
 
 /// RFC 9110 6.5.1: no trailer may change how the message is framed, routed or trusted.
-bool is_allowed_as_trailer(const Field& field) { return field.id == FieldId::other; }
+bool is_allowed_as_trailer(const Field& field) {
+  return field.id == FieldId::other;
+}
 
 }  // namespace
 
@@ -127,14 +129,16 @@ BodyScanner::Piece BodyScanner::scan_trailer(std::string_view bytes) {
   if (line_size_ + used > kMaxTrailers) return malformed("the trailer fields are too long (RFC 9112 7.1.2)");
   if (feed == std::string_view::npos) return {Kind::more, 0};
   line_size_ += static_cast<std::uint32_t>(used);
-  if (feed == 0 || bytes[feed - 1] != '\r') return malformed("a trailer line ends with a line feed alone (RFC 9112 2.2)");
+  if (feed == 0 || bytes[feed - 1] != '\r')
+    return malformed("a trailer line ends with a line feed alone (RFC 9112 2.2)");
   std::string_view line = bytes.substr(0, feed - 1);
   if (line.empty()) {
     state_ = State::end;
     return {Kind::framing, used};
   }
   Field field;
-  if (auto error = parse_field_line(line, field)) return malformed("a trailer field is malformed (RFC 9112 7.1.2)");
+  if (auto error = parse_field_line(line, field))
+    return malformed("a trailer field is malformed (RFC 9112 7.1.2)");
   return {is_allowed_as_trailer(field) ? Kind::framing : Kind::dropped, used};
 }
 

@@ -11,7 +11,8 @@ class BodyScanner {
  public:
   enum class Kind : std::uint8_t {
     payload,    ///< content, to be passed on
-    framing,    ///< chunk sizes, line ends and permitted trailer fields: to be passed on where the framing stays
+    framing,    ///< chunk sizes, line ends and permitted trailer fields: to be passed on where the framing
+                ///< stays
     dropped,    ///< chunk extensions and trailer fields that are not passed on
     more,       ///< nothing can be said without more bytes
     end,        ///< the body is complete; bytes after it belong to the next message
@@ -23,7 +24,9 @@ class BodyScanner {
   };
 
   static BodyScanner none() { return BodyScanner(State::end, 0); }
-  static BodyScanner length(std::uint64_t size) { return BodyScanner(size ? State::length : State::end, size); }
+  static BodyScanner length(std::uint64_t size) {
+    return BodyScanner(size ? State::length : State::end, size);
+  }
   static BodyScanner chunked() { return BodyScanner(State::size_first_digit, 0); }
   static BodyScanner until_close() { return BodyScanner(State::until_close, 0); }
 
@@ -57,8 +60,8 @@ class BodyScanner {
   Piece malformed(std::string_view why);
 
   State state_;
-  std::uint64_t left_;                ///< bytes of the body, or of the chunk
-  std::uint32_t line_size_ = 0;       ///< of the extension or of all trailers so far
+  std::uint64_t left_;           ///< bytes of the body, or of the chunk
+  std::uint32_t line_size_ = 0;  ///< of the extension or of all trailers so far
   std::string_view error_;
 };
 

@@ -22,15 +22,16 @@ constexpr OctetSet make_set(std::string_view members) {
 
 // RFC 9110 5.6.2
 constexpr OctetSet kToken = make_set("!#$%&'*+-.^_`|~");
-// RFC 3986 3.2.2 and 3.2.3: name, IPv4, bracketed IPv6, port. User information is not allowed (RFC 9110 4.2.4).
+// RFC 3986 3.2.2 and 3.2.3: name, IPv4, bracketed IPv6, port. User information is not allowed (RFC
+// 9110 4.2.4).
 constexpr OctetSet kAuthority = make_set("-._~%!$&'()*+,;=:[]");
 
 bool all_in(const OctetSet& set, std::string_view text) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<Octet>(c)]; });
 }
 
-/// RFC 9110 5.5: visible characters, space, tab and the octets above ASCII. The loop has no early exit so that
-/// the compiler makes vector instructions of it.
+/// RFC 9110 5.5: visible characters, space, tab and the octets above ASCII. The loop has no early exit so
+/// that the compiler makes vector instructions of it.
 bool is_field_value(std::string_view text) {
   bool bad = false;
   for (char c : text) {
@@ -57,7 +58,9 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 struct KnownField {
   std::string_view name;
@@ -128,7 +131,8 @@ FieldId identify(std::string_view name) {
   return FieldId::other;
 }
 
-constexpr HeadError kBareLineFeed{400, "a line ends with a line feed alone; lines end with CR LF", "RFC 9112 2.2"};
+constexpr HeadError kBareLineFeed{400, "a line ends with a line feed alone; lines end with CR LF",
+                                  "RFC 9112 2.2"};
 constexpr HeadError kRequestLine{400, "the request line is not \"METHOD TARGET HTTP/1.1\" with single spaces",
                                  "RFC 9112 3"};
 
@@ -226,7 +230,8 @@ std::optional<HeadError> parse_fields(std::string_view bytes, Version version, F
     std::string_view line;
     if (auto error = take_line(bytes, line)) return error;
     if (line.empty()) break;
-    if (fields.list.size() == kMaxFields) return HeadError{431, "there are more than 256 fields", "RFC 6585 5"};
+    if (fields.list.size() == kMaxFields)
+      return HeadError{431, "there are more than 256 fields", "RFC 6585 5"};
     Field& field = fields.list.emplace_back();
     if (auto error = parse_field_line(line, field)) return error;
     if (field.id == FieldId::other) continue;
@@ -323,13 +328,14 @@ std::optional<HeadError> parse_status_line(std::string_view line, ResponseHead& 
 }  // namespace
 
 bool equals_ignoring_case(std::string_view text, std::string_view lower_text) {
-  return text.size() == lower_text.size() &&
-         std::equal(text.begin(), text.end(), lower_text.begin(), [](char a, char b) { return lower(a) == b; });
+  return text.size() == lower_text.size() && std::equal(text.begin(), text.end(), lower_text.begin(),
+                                                        [](char a, char b) { return lower(a) == b; });
 }
 
 bool list_contains(std::string_view list, std::string_view lower_member) {
   bool found = false;
-  for_each_member(list, [&](std::string_view member) { found |= equals_ignoring_case(member, lower_member); });
+  for_each_member(list,
+                  [&](std::string_view member) { found |= equals_ignoring_case(member, lower_member); });
   return found;
 }
 
@@ -358,7 +364,8 @@ HeadEnd find_head_end(std::string_view bytes, std::size_t searched) {
   std::size_t from = searched < kEnd.size() ? 0 : searched - (kEnd.size() - 1);
   const void* end = ::memmem(bytes.data() + from, bytes.size() - from, kEnd.data(), kEnd.size());
   if (end) return {static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data()) + kEnd.size(), {}};
-  for (std::size_t feed = bytes.find('\n', from); feed != std::string_view::npos; feed = bytes.find('\n', feed + 1)) {
+  for (std::size_t feed = bytes.find('\n', from); feed != std::string_view::npos;
+       feed = bytes.find('\n', feed + 1)) {
     if (feed == 0 || bytes[feed - 1] != '\r') return {0, kBareLineFeed};
   }
   return {};
@@ -380,8 +387,9 @@ std::optional<HeadError> parse_field_line(std::string_view line, Field& field) {
     if (colon > 0 && colon < line.size() && (line[colon] == ' ' || line[colon] == '\t')) {
       return HeadError{400, "there is white space between a field's name and its colon", "RFC 9112 5.1"};
     }
-    return HeadError{400, "a field's name is empty, not followed by a colon or has a character that is not allowed",
-                     "RFC 9110 5.1"};
+    return HeadError{
+        400, "a field's name is empty, not followed by a colon or has a character that is not allowed",
+        "RFC 9110 5.1"};
   }
   field.name = line.substr(0, colon);
   field.value = trim(line.substr(colon + 1));

@@ -80,9 +80,9 @@ struct ResponseHead {
 
 /// Why a head was refused. All text is static.
 struct HeadError {
-  std::uint16_t status;         ///< the answer's status when the head is a request's
-  std::string_view what;        ///< what was found and what is allowed
-  std::string_view reference;   ///< RFC section
+  std::uint16_t status;        ///< the answer's status when the head is a request's
+  std::string_view what;       ///< what was found and what is allowed
+  std::string_view reference;  ///< RFC section
 };
 
 /// No message may have more.
@@ -95,7 +95,8 @@ struct HeadEnd {
 };
 
 /// Looks for the end of the head that `bytes` begins with. The first `searched` bytes were looked at before.
-/// A line feed without carriage return is an error at once, so that no client waits for an end that cannot come.
+/// A line feed without carriage return is an error at once, so that no client waits for an end that cannot
+/// come.
 HeadEnd find_head_end(std::string_view bytes, std::size_t searched);
 
 /// How many of the first bytes are empty lines, which may stand before a request (RFC 9112 2.2).

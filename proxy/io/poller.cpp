@@ -23,9 +23,14 @@ int open_epoll() {
 }  // namespace
 
 Poller::Poller(Executor executor)
-    : executor_(executor), epoll_fd_(open_epoll()), descriptor_(executor, epoll_fd_), alarm_timer_(executor) {}
+    : executor_(executor),
+      epoll_fd_(open_epoll()),
+      descriptor_(executor, epoll_fd_),
+      alarm_timer_(executor) {}
 
-void Poller::start() { await_events(); }
+void Poller::start() {
+  await_events();
+}
 
 void Poller::stop() {
   stopped_ = true;

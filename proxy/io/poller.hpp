@@ -9,9 +9,9 @@
 
 /// Theory of operation. The proxy's sockets do not sit in Asio's reactor but in an epoll set of their own,
 /// which is one readable descriptor to Asio. Three things follow. A socket is registered once, edge-triggered
-/// for both directions, and remembers what epoll said, so that no read is tried in vain and none needs re-arming.
-/// A session waits for all its sockets and its deadline at once, in one coroutine, which turns "answer
-/// while the request is still being sent" and "client gone while we wait for the machine" into plain
+/// for both directions, and remembers what epoll said, so that no read is tried in vain and none needs
+/// re-arming. A session waits for all its sockets and its deadline at once, in one coroutine, which turns
+/// "answer while the request is still being sent" and "client gone while we wait for the machine" into plain
 /// conditions. And a batch of events costs Asio one turn.
 ///
 /// A round has two halves: first every event is noted on its socket, which puts the owner in a queue; then
@@ -26,7 +26,8 @@ class Socket;
 using Clock = std::chrono::steady_clock;
 
 /// Something that goes on when one of its sockets or its deadline has news.
-class Turn : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class Turn
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual void take_turn() = 0;
 

@@ -23,7 +23,8 @@ struct Transfer {
   int error = 0;
 };
 
-/// A non-blocking stream socket and what epoll last said of it. Stays where it is made, as epoll knows its address.
+/// A non-blocking stream socket and what epoll last said of it. Stays where it is made, as epoll knows its
+/// address.
 class Socket {
  public:
   Socket(Poller& poller, Turn& owner) : poller_(poller), owner_(&owner) {}

@@ -17,8 +17,10 @@ void require(bool holds) {
 void check_request(const http1::RequestHead& head) {
   require(!(head.fields.chunked && head.fields.content_length));
   std::string out;
-  append_request_head(out, head, {.client_ip = "192.0.2.1", .dialled_ip = "192.0.2.2", .external_port = 80, .edge_region = "ams"},
-                      {.request_id = "id", .arrived = {}, .trace_id = {1, 2}, .span_id = 3});
+  append_request_head(
+      out, head,
+      {.client_ip = "192.0.2.1", .dialled_ip = "192.0.2.2", .external_port = 80, .edge_region = "ams"},
+      {.request_id = "id", .arrived = {}, .trace_id = {1, 2}, .span_id = 3});
   http1::HeadEnd end = http1::find_head_end(out, 0);
   require(!end.error && end.size == out.size());
   http1::RequestHead again;
@@ -26,7 +28,8 @@ void check_request(const http1::RequestHead& head) {
   if (head.fields.list.size() + 32 > http1::kMaxFields) return;
   require(!http1::parse_request_head(out, again));
   require(again.method == head.method && again.target == head.target && again.host == head.host);
-  require(again.fields.chunked == head.fields.chunked && again.fields.content_length == head.fields.content_length);
+  require(again.fields.chunked == head.fields.chunked &&
+          again.fields.content_length == head.fields.content_length);
   require(again.wants_upgrade() == head.wants_upgrade());
 }
 

@@ -95,7 +95,8 @@ TEST_CASE("chunk extensions are not passed on") {
 }
 
 TEST_CASE("trailer fields are passed on, except those that frame, route or are trusted") {
-  std::string body = "0\r\nExpires: now\r\nContent-Length: 3\r\nHost: b\r\nFly-Client-IP: 1.2.3.4\r\nX-Sum: 1\r\n\r\n";
+  std::string body =
+      "0\r\nExpires: now\r\nContent-Length: 3\r\nHost: b\r\nFly-Client-IP: 1.2.3.4\r\nX-Sum: 1\r\n\r\n";
   for (std::size_t portion : kPortions) {
     CAPTURE(portion);
     auto result = scan(BodyScanner::chunked(), body + "rest", portion);

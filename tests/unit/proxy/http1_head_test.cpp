@@ -6,11 +6,23 @@ using namespace flylocal::proxy::http1;
 
 namespace {
 
-std::optional<HeadError> parse(const std::string& bytes, RequestHead& head) {
-  HeadEnd end = find_head_end(bytes, 0);
+/// A head with the bytes that its views point into.
+template <class Head>
+struct Kept : Head {
+  std::string bytes;
+};
+
+std::optional<HeadError> parse(std::string bytes, Kept<RequestHead>& head) {
+  head.bytes = std::move(bytes);
+  HeadEnd end = find_head_end(head.bytes, 0);
   if (end.error) return end.error;
-  REQUIRE(end.size == bytes.size());
-  return parse_request_head(bytes, head);
+  REQUIRE(end.size == head.bytes.size());
+  return parse_request_head(head.bytes, head);
+}
+
+std::optional<HeadError> parse(std::string bytes, Kept<ResponseHead>& head) {
+  head.bytes = std::move(bytes);
+  return parse_response_head(head.bytes, head);
 }
 
 struct Refused {
@@ -19,7 +31,9 @@ struct Refused {
   std::string_view reference;
 };
 
-std::string with(const std::string& field_lines) { return "GET / HTTP/1.1\r\nHost: a\r\n" + field_lines + "\r\n"; }
+std::string with(const std::string& field_lines) {
+  return "GET / HTTP/1.1\r\nHost: a\r\n" + field_lines + "\r\n";
+}
 
 }  // namespace
 
@@ -32,7 +46,7 @@ TEST_CASE("a request head is taken apart without changing it") {
       "X-Latin: caf\xe9\r\n"
       "Content-Length: 12\r\n"
       "\r\n";
-  RequestHead head;
+  Kept<RequestHead> head;
   REQUIRE_FALSE(parse(bytes, head));
   CHECK(head.method == "POST");
   CHECK(head.target == "/a/b?c=%20d");
@@ -106,13 +120,15 @@ TEST_CASE("whatever two readers could understand in two ways is refused") {
       {with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 501, "RFC 9112 6.1"},
       {with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), 501, "RFC 9112 6.1"},
       {with("Transfer-Encoding: xchunked\r\n"), 501, "RFC 9112 6.1"},
-      {with("Transfer-Encoding: \x0b" "chunked\r\n"), 400, "RFC 9110 5.5"},
+      {with("Transfer-Encoding: \x0b"
+            "chunked\r\n"),
+       400, "RFC 9110 5.5"},
       {with("Transfer-Encoding:\r\n"), 501, "RFC 9112 6.1"},
       {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "RFC 9112 6.1"},
   };
   for (const auto& [bytes, status, reference] : refused) {
     CAPTURE(bytes);
-    RequestHead head;
+    Kept<RequestHead> head;
     auto error = parse(bytes, head);
     REQUIRE(error);
     CHECK(error->status == status);
@@ -123,7 +139,7 @@ TEST_CASE("whatever two readers could understand in two ways is refused") {
 TEST_CASE("a head may have 256 fields and no more") {
   std::string lines;
   for (int i = 0; i < 255; ++i) lines += "X: y\r\n";
-  RequestHead head;
+  Kept<RequestHead> head;
   CHECK_FALSE(parse(with(lines), head));
   auto error = parse(with(lines + "X: y\r\n"), head);
   REQUIRE(error);
@@ -131,7 +147,7 @@ TEST_CASE("a head may have 256 fields and no more") {
 }
 
 TEST_CASE("equal Content-Length fields count as one, the coding's name has no case") {
-  RequestHead head;
+  Kept<RequestHead> head;
   REQUIRE_FALSE(parse(with("Content-Length: 5\r\ncontent-length: 5\r\n"), head));
   CHECK(head.fields.content_length == 5u);
   REQUIRE_FALSE(parse(with("transfer-encoding: Chunked\r\n"), head));
@@ -147,7 +163,7 @@ TEST_CASE("a target in absolute form gives the host") {
            {"GET HTTP://other HTTP/1.1", "other", "/"},
            {"OPTIONS * HTTP/1.1", "a", "*"},
        }) {
-    RequestHead head;
+    Kept<RequestHead> head;
     std::string bytes = line + "\r\nHost: a\r\n\r\n";
     REQUIRE_FALSE(parse(bytes, head));
     CHECK(head.host == host);
@@ -156,7 +172,7 @@ TEST_CASE("a target in absolute form gives the host") {
 }
 
 TEST_CASE("HTTP/1.0 needs no Host and keeps the connection only when asked to") {
-  RequestHead head;
+  Kept<RequestHead> head;
   REQUIRE_FALSE(parse("GET / HTTP/1.0\r\n\r\n", head));
   CHECK(head.host.empty());
   CHECK_FALSE(head.keep_alive());
@@ -167,8 +183,10 @@ TEST_CASE("HTTP/1.0 needs no Host and keeps the connection only when asked to") 
 }
 
 TEST_CASE("fields that Connection names are marked, but never those that frame or route") {
-  RequestHead head;
-  REQUIRE_FALSE(parse(with("X-Hop: 1\r\nX-End: 2\r\nContent-Length: 0\r\nConnection: x-hop, host, Content-Length\r\n"), head));
+  Kept<RequestHead> head;
+  REQUIRE_FALSE(
+      parse(with("X-Hop: 1\r\nX-End: 2\r\nContent-Length: 0\r\nConnection: x-hop, host, Content-Length\r\n"),
+            head));
   for (const Field& field : head.fields.list) {
     CAPTURE(field.name);
     CHECK(field.named_by_connection == (field.name == "X-Hop"));
@@ -176,7 +194,7 @@ TEST_CASE("fields that Connection names are marked, but never those that frame o
 }
 
 TEST_CASE("an upgrade needs both Connection and Upgrade") {
-  RequestHead head;
+  Kept<RequestHead> head;
   REQUIRE_FALSE(parse(with("Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"), head));
   CHECK(head.wants_upgrade());
   REQUIRE_FALSE(parse(with("Upgrade: websocket\r\n"), head));
@@ -196,25 +214,26 @@ TEST_CASE("the end of a head is found however its bytes come, and a bare line fe
 }
 
 TEST_CASE("an answer's head is taken apart, with or without reason") {
-  ResponseHead head;
-  REQUIRE_FALSE(parse_response_head("HTTP/1.1 200 All right\r\nContent-Length: 3\r\n\r\n", head));
+  Kept<ResponseHead> head;
+  REQUIRE_FALSE(parse("HTTP/1.1 200 All right\r\nContent-Length: 3\r\n\r\n", head));
   CHECK(head.status == 200);
   CHECK(head.reason == "All right");
   CHECK(head.fields.content_length == 3u);
   CHECK(head.keep_alive());
-  REQUIRE_FALSE(parse_response_head("HTTP/1.0 404\r\n\r\n", head));
+  REQUIRE_FALSE(parse("HTTP/1.0 404\r\n\r\n", head));
   CHECK(head.status == 404);
   CHECK(head.reason.empty());
   CHECK_FALSE(head.keep_alive());
 }
 
 TEST_CASE("malformed answers are refused") {
-  for (std::string line : {"HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 099 X", "HTTP/1.1 600 X", "HTTP/2.0 200 OK",
-                           "HTTP/1.1  200 OK", "ICY 200 OK", "", "HTTP/1.1 200 O\x01K", "HTTP/1.1 +20 OK"}) {
+  for (std::string line :
+       {"HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 099 X", "HTTP/1.1 600 X", "HTTP/2.0 200 OK",
+        "HTTP/1.1  200 OK", "ICY 200 OK", "", "HTTP/1.1 200 O\x01K", "HTTP/1.1 +20 OK"}) {
     CAPTURE(line);
-    ResponseHead head;
-    CHECK(parse_response_head(line + "\r\n\r\n", head));
+    Kept<ResponseHead> head;
+    CHECK(parse(line + "\r\n\r\n", head));
   }
-  ResponseHead head;
-  CHECK(parse_response_head("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", head));
+  Kept<ResponseHead> head;
+  CHECK(parse("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", head));
 }

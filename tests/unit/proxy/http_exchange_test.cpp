@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 
 #include "proxy_world.hpp"
@@ -41,10 +44,12 @@ TEST_CASE("a request goes to the machine from its own source address, and the an
     client.write(kGet);
     std::string head;
     CHECK(read_answer(client, &head) == "hi");
-    CHECK(head.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: Fly/flylocal\r\nvia: 1.1 fly.io\r\n"
-                           "fly-request-id: 01"));
+    CHECK(
+        head.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: Fly/flylocal\r\nvia: 1.1 fly.io\r\n"
+                         "fly-request-id: 01"));
     CHECK(eventually([&] { return heads.all().size() == 1; }));
-    CHECK(heads.all()[0].starts_with("GET / HTTP/1.1\r\nHost: hello.localhost\r\nFly-Client-IP: 127.0.0.1\r\n"));
+    CHECK(heads.all()[0].starts_with(
+        "GET / HTTP/1.1\r\nHost: hello.localhost\r\nFly-Client-IP: 127.0.0.1\r\n"));
     CHECK(world.stats().requests == 1);
     CHECK(eventually([&] { return world.stats().answers[2] == 1; }));
   }
@@ -64,7 +69,11 @@ TEST_CASE("requests of one connection share a machine's connection, also when th
 }
 
 TEST_CASE("a pooled connection is dropped after its time, and one per request is made for type connections") {
-  FakeMachine app(answering(ok("hi")));
+  Notes ends;
+  FakeMachine app([&](Wire& wire, int connection) {
+    answering(ok("hi"))(wire, connection);
+    ends.add("closed");
+  });
   SECTION("requests") {
     Options options = quick_options();
     options.upstream_idle_limit = 50ms;
@@ -72,13 +81,14 @@ TEST_CASE("a pooled connection is dropped after its time, and one per request is
     Wire client = world.connect();
     client.write(kGet);
     CHECK(read_answer(client) == "hi");
-    CHECK(eventually([&] { return world.stats().upstream_idle == 0; }));
+    CHECK(eventually([&] { return ends.all().size() == 1; }));
     client.write(kGet);
     CHECK(read_answer(client) == "hi");
     CHECK(app.accepted() == 2);
   }
   SECTION("connections") {
-    ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::http, ConcurrencyType::connections);
+    ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::http,
+                     ConcurrencyType::connections);
     Wire client = world.connect();
     for (int i = 0; i < 3; ++i) {
       client.write(kGet);
@@ -373,14 +383,35 @@ TEST_CASE("more clients than allowed wait until there is room") {
   CHECK(read_answer(second) == "hi");
 }
 
+TEST_CASE("a client that comes while no file can be opened is served once one can") {
+  FakeMachine app(answering(ok("hi")));
+  ProxyWorld world({machine("m1", app.endpoint())});
+  Wire first = world.connect();
+  first.write(kGet);
+  CHECK(read_answer(first) == "hi");
+  Wire second = Wire::unconnected();
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  UniqueFd lowest_free(::fcntl(0, F_DUPFD_CLOEXEC, 0));
+  rlimit none_free{.rlim_cur = static_cast<rlim_t>(lowest_free.get()), .rlim_max = before.rlim_max};
+  lowest_free.reset();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none_free) == 0);
+  second.connect("127.0.0.1", world.port());
+  second.write(kGet);
+  bool served = second.readable_within(150ms);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(served);
+  CHECK(read_answer(second) == "hi");
+}
+
 TEST_CASE("each answered request is told to the observer") {
   FakeMachine app(answering(ok("hi")));
   Notes records;
   Options options = quick_options();
   options.on_request = [&](const RequestRecord& record) {
     bool in_order = record.connect <= record.first_byte && record.first_byte <= record.total;
-    records.add(fmt::format("{} {} {} {} {} {} {} {}", record.app, record.machine, record.method, record.host, record.target,
-                            record.status, record.reused, in_order));
+    records.add(fmt::format("{} {} {} {} {} {} {} {}", record.app, record.machine, record.method, record.host,
+                            record.target, record.status, record.reused, in_order));
   };
   ProxyWorld world({machine("m1", app.endpoint())}, options);
   Wire client = world.connect();

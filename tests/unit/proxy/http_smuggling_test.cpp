@@ -20,24 +20,38 @@ const std::string kPost = "POST / HTTP/1.1\r\nHost: a\r\n";
 
 // The heads themselves are tested with their RFC clauses in http1_head_test; here it is shown that nothing of
 // such a request, or of what follows it, reaches a machine.
-TEST_CASE("a request that could be read in two ways is answered, the connection closed, and nothing passed on") {
+TEST_CASE(
+    "a request that could be read in two ways is answered, the connection closed, and nothing passed on") {
   Notes heads;
   FakeMachine app(answering(ok("hi"), &heads));
   ProxyWorld world({machine("m1", app.endpoint())});
   const std::vector<Smuggled> table = {
-      {"CL.TE (RFC 9112 6.1)", kPost + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG" + kNext, "400"},
-      {"TE.CL (RFC 9112 6.1)", kPost + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\n" + kNext, "400"},
+      {"CL.TE (RFC 9112 6.1)",
+       kPost + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG" + kNext, "400"},
+      {"TE.CL (RFC 9112 6.1)",
+       kPost + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\n" + kNext, "400"},
       {"CL.CL (RFC 9112 6.3)", kPost + "Content-Length: 0\r\nContent-Length: 35\r\n\r\n" + kNext, "400"},
-      {"TE.TE (RFC 9112 6.1)", kPost + "Transfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n\r\n0\r\n\r\n" + kNext, "501"},
-      {"TE with a vertical tab (RFC 9110 5.5)", kPost + "Transfer-Encoding:\x0b" "chunked\r\n\r\n0\r\n\r\n" + kNext, "400"},
-      {"space before the colon (RFC 9112 5.1)", kPost + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + kNext, "400"},
-      {"obs-fold (RFC 9112 5.2)", kPost + "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kNext, "400"},
-      {"TE on a folded line (RFC 9112 6.1)", kPost + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + kNext, "501"},
-      {"bare LF (RFC 9112 2.2)", "POST / HTTP/1.1\r\nHost: a\r\nX: y\nContent-Length: 35\r\n\r\n" + kNext, "400"},
+      {"TE.TE (RFC 9112 6.1)",
+       kPost + "Transfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n\r\n0\r\n\r\n" + kNext, "501"},
+      {"TE with a vertical tab (RFC 9110 5.5)",
+       kPost +
+           "Transfer-Encoding:\x0b"
+           "chunked\r\n\r\n0\r\n\r\n" +
+           kNext,
+       "400"},
+      {"space before the colon (RFC 9112 5.1)",
+       kPost + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + kNext, "400"},
+      {"obs-fold (RFC 9112 5.2)", kPost + "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kNext,
+       "400"},
+      {"TE on a folded line (RFC 9112 6.1)",
+       kPost + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + kNext, "501"},
+      {"bare LF (RFC 9112 2.2)", "POST / HTTP/1.1\r\nHost: a\r\nX: y\nContent-Length: 35\r\n\r\n" + kNext,
+       "400"},
       {"bare CR (RFC 9110 5.5)", kPost + "X: y\rContent-Length: 35\r\n\r\n" + kNext, "400"},
       {"two hosts (RFC 9112 3.2)", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" + kNext, "400"},
       {"no host (RFC 9112 3.2)", "GET / HTTP/1.1\r\n\r\n" + kNext, "400"},
-      {"a head that is too large (RFC 6585 5)", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(70000, 'x'), "431"},
+      {"a head that is too large (RFC 6585 5)", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(70000, 'x'),
+       "431"},
       {"HTTP/2 preface (RFC 9113 3.4)", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
       {"TLS on a plain port", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15), "400"},
   };

@@ -13,7 +13,8 @@
 /// A proxy on its own thread, between scripted machines and clients, all on loopback.
 namespace flylocal::proxy::test {
 
-/// Plays the app in a machine: runs `script` for each connection, on a thread of its own, and closes after it.
+/// Plays the app in a machine: runs `script` for each connection, on a thread of its own, and closes after
+/// it.
 class FakeMachine {
  public:
   using Script = std::function<void(Wire&, int connection)>;
@@ -37,7 +38,8 @@ class FakeMachine {
       UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       if (!socket) return;
       int number = accepted_++;
-      connections_.emplace_back([this, number, wire = Wire(std::move(socket))]() mutable { script_(wire, number); });
+      connections_.emplace_back(
+          [this, number, wire = Wire(std::move(socket))]() mutable { script_(wire, number); });
     }
   }
 
@@ -138,7 +140,12 @@ class ProxyWorld {
   Service& service() { return snapshot_.services[0]; }
   void publish() { proxy_.publish(std::make_shared<const RoutingSnapshot>(snapshot_)); }
 
-  Wire connect() const { return Wire::connect("127.0.0.1", port_); }
+  Wire connect() const {
+    Wire client = Wire::unconnected();
+    client.connect("127.0.0.1", port_);
+    return client;
+  }
+  std::uint16_t port() const { return port_; }
   const Stats& stats() const { return proxy_.stats(); }
 
  private:
@@ -169,6 +176,8 @@ inline std::string ok(std::string_view body) {
 
 inline const std::string kGet = "GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n";
 
-inline bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+inline bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 }  // namespace flylocal::proxy::test

@@ -12,7 +12,8 @@ namespace {
 std::string forwarded(const std::string& bytes) {
   http1::RequestHead head;
   REQUIRE_FALSE(http1::parse_request_head(bytes, head));
-  ClientFacts client{.client_ip = "192.0.2.7", .dialled_ip = "127.0.0.1", .external_port = 80, .edge_region = "ams"};
+  ClientFacts client{
+      .client_ip = "192.0.2.7", .dialled_ip = "127.0.0.1", .external_port = 80, .edge_region = "ams"};
   RequestFacts request{.request_id = "01ID-ams",
                        .arrived = std::chrono::system_clock::time_point(std::chrono::microseconds(1234567)),
                        .trace_id = {0x0123456789abcdef, 0xfedcba9876543210},
@@ -51,7 +52,8 @@ TEST_CASE("a client cannot set what only the proxy may say, and lists go on") {
   auto head = forwarded(
       "GET / HTTP/1.1\r\nHost: h\r\nFly-Client-IP: 6.6.6.6\r\nfly-region: evil\r\nFly-Request-Id: x\r\n"
       "Fly-Replay-Src: x\r\nX-Request-Start: t=0\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
-      "Via: 1.0 before\r\nfly-prefer-region: ord\r\nConnection: Authorization\r\nAuthorization: secret\r\n\r\n");
+      "Via: 1.0 before\r\nfly-prefer-region: ord\r\nConnection: Authorization\r\nAuthorization: "
+      "secret\r\n\r\n");
   CAPTURE(head);
   CHECK(head.find("6.6.6.6") == std::string::npos);
   CHECK(head.find("evil") == std::string::npos);
@@ -69,7 +71,8 @@ TEST_CASE("hop-by-hop fields stay behind; length, coding and upgrade are written
   auto plain = forwarded(
       "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n"
       "Proxy-Connection: x\r\nUpgrade: h2c\r\n\r\n");
-  for (auto name : {"Connection", "Keep-Alive", "TE:", "Upgrade"}) CHECK(plain.find(name) == std::string::npos);
+  for (auto name : {"Connection", "Keep-Alive", "TE:", "Upgrade"})
+    CHECK(plain.find(name) == std::string::npos);
   auto length = forwarded("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 007\r\nContent-Length: 7\r\n\r\n");
   CHECK(length.find("Content-Length: 7\r\n") != std::string::npos);
   CHECK(length.find("007") == std::string::npos);
@@ -79,23 +82,29 @@ TEST_CASE("hop-by-hop fields stay behind; length, coding and upgrade are written
 
 TEST_CASE("the client gets the app's answer with the proxy's name on it") {
   http1::ResponseHead head;
-  REQUIRE_FALSE(http1::parse_response_head(
-      "HTTP/1.1 201 Made\r\nServer: app\r\nVia: 1.1 inner\r\nX-A: b\r\nContent-Length: 3\r\nKeep-Alive: x\r\n\r\n", head));
+  REQUIRE_FALSE(
+      http1::parse_response_head("HTTP/1.1 201 Made\r\nServer: app\r\nVia: 1.1 inner\r\nX-A: "
+                                 "b\r\nContent-Length: 3\r\nKeep-Alive: x\r\n\r\n",
+                                 head));
   std::string out;
-  append_response_head(out, head, AnswerFraming::content_length, ConnectionNote::close, "Fly/flylocal (x)", "id-ams");
-  CHECK(out ==
-        "HTTP/1.1 201 Made\r\nX-A: b\r\ncontent-length: 3\r\nconnection: close\r\nserver: Fly/flylocal (x)\r\n"
-        "via: 1.1 inner, 1.1 fly.io\r\nfly-request-id: id-ams\r\n\r\n");
+  append_response_head(out, head, AnswerFraming::content_length, ConnectionNote::close, "Fly/flylocal (x)",
+                       "id-ams");
+  CHECK(
+      out ==
+      "HTTP/1.1 201 Made\r\nX-A: b\r\ncontent-length: 3\r\nconnection: close\r\nserver: Fly/flylocal (x)\r\n"
+      "via: 1.1 inner, 1.1 fly.io\r\nfly-request-id: id-ams\r\n\r\n");
 }
 
 TEST_CASE("a request id is a ULID of the moment, a dash and the edge's region") {
   RandomBits random(1);
-  RequestId id(std::chrono::system_clock::time_point(std::chrono::milliseconds(1469918176385)), "ams", random);
+  RequestId id(std::chrono::system_clock::time_point(std::chrono::milliseconds(1469918176385)), "ams",
+               random);
   CHECK(id.text().size() == 30);
   CHECK(id.text().substr(0, 10) == "01ARYZ6S41");
   CHECK(id.text().substr(26) == "-ams");
   CHECK(id.text().substr(0, 26).find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ") == std::string::npos);
-  RequestId other(std::chrono::system_clock::time_point(std::chrono::milliseconds(1469918176385)), "ams", random);
+  RequestId other(std::chrono::system_clock::time_point(std::chrono::milliseconds(1469918176385)), "ams",
+                  random);
   CHECK(id.text() != other.text());
   RequestId long_region(std::chrono::system_clock::now(), std::string(100, 'x'), random);
   CHECK(long_region.text().size() == 26 + 1 + 32);
@@ -132,7 +141,8 @@ TEST_CASE("host names are looked up without case, port or the root's dot") {
   snapshot.services.resize(2);
   PublishedPort port;
   port.routes = {{"hello.localhost", 1}};
-  for (std::string host : {"hello.localhost", "HELLO.localhost:8080", "hello.localhost.", "hello.localhost.:80"}) {
+  for (std::string host :
+       {"hello.localhost", "HELLO.localhost:8080", "hello.localhost.", "hello.localhost.:80"}) {
     CAPTURE(host);
     CHECK(snapshot.find_service(port, host) == &snapshot.services[1]);
   }
@@ -154,17 +164,17 @@ TEST_CASE("an error page comes in the format the client prefers, with everything
   page.code = "PR03";
   page.message = "say \"<b>\"\n";
   page.app = "hello";
-  page.attempts.push_back({"m1",
-                           {asio::ip::make_address_v4("172.19.0.2"), 8080},
-                           ECONNREFUSED,
-                           "listens on 127.0.0.1 only"});
+  page.attempts.push_back(
+      {"m1", {asio::ip::make_address_v4("172.19.0.2"), 8080}, ECONNREFUSED, "listens on 127.0.0.1 only"});
   page.absent = {"m2 is stopped"};
-  CHECK(render(page, PageFormat::text).find("tried: machine m1 at 172.19.0.2:8080: Connection refused; listens on "
-                                            "127.0.0.1 only\nnot available: m2 is stopped\n") != std::string::npos);
+  CHECK(render(page, PageFormat::text)
+            .find("tried: machine m1 at 172.19.0.2:8080: Connection refused; listens on "
+                  "127.0.0.1 only\nnot available: m2 is stopped\n") != std::string::npos);
   CHECK(render(page, PageFormat::html).find("say &quot;&lt;b&gt;&quot;") != std::string::npos);
-  CHECK(render(page, PageFormat::json) ==
-        R"({"status":503,"code":"PR03","error":"say \"<b>\"\u000a","app":"hello","attempts":[{"machine":"m1",)"
-        R"("address":"172.19.0.2:8080","error":"Connection refused","finding":"listens on 127.0.0.1 only"}],)"
-        R"("absent":["m2 is stopped"],"hosts":[],"request_id":""})"
-        "\n");
+  CHECK(
+      render(page, PageFormat::json) ==
+      R"({"status":503,"code":"PR03","error":"say \"<b>\"\u000a","app":"hello","attempts":[{"machine":"m1",)"
+      R"("address":"172.19.0.2:8080","error":"Connection refused","finding":"listens on 127.0.0.1 only"}],)"
+      R"("absent":["m2 is stopped"],"hosts":[],"request_id":""})"
+      "\n");
 }

@@ -32,7 +32,8 @@ inline UniqueFd open_listener(const char* ip, std::uint16_t port = 0) {
   int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address = address_of(ip, port);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || ::listen(fd.get(), 128) < 0) {
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 ||
+      ::listen(fd.get(), 128) < 0) {
     throw std::runtime_error("cannot listen on loopback");
   }
   return fd;
@@ -54,13 +55,13 @@ class Wire {
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   }
 
-  static Wire connect(const char* ip, std::uint16_t port) {
-    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  static Wire unconnected() { return Wire(UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))); }
+
+  void connect(const char* ip, std::uint16_t port) {
     sockaddr_in address = address_of(ip, port);
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
+    if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
       throw std::runtime_error("cannot connect to the proxy");
     }
-    return Wire(std::move(fd));
   }
 
   /// False when the other end takes no more.

@@ -1,0 +1,237 @@
+#include "proxy/http_session.hpp"
+
+/// The part of a session that passes one request to a machine and its answer back.
+namespace flylocal::proxy {
+namespace {
+
+constexpr std::uint32_t kMaxRepeats = 3;
+
+}  // namespace
+
+Task<HttpSession::Step> HttpSession::exchange() {
+  for (;;) {
+    Step next = step();
+    if (next == Step::wait) {
+      co_await wakeup.wait();
+    } else if (next == Step::yield) {
+      co_await wakeup.yield();
+    } else {
+      co_return next;
+    }
+    if (must_stop()) {
+      record("");
+      co_return Step::broken_off;
+    }
+  }
+}
+
+/// Moves what can move now, in both directions.
+HttpSession::Step HttpSession::step() {
+  if (answer_.upgraded) return step_upgraded();
+  bool busy = false;
+  if (request_.open) {
+    Step step = step_request();
+    if (step != Step::wait && step != Step::yield) return step;
+    busy = step == Step::yield;
+  }
+  if (client_left()) {
+    record("");
+    return Step::broken_off;
+  }
+  if (answer_.status == 0) {
+    if (auto step = step_answer_head()) return busy && *step == Step::wait ? Step::yield : *step;
+    if (answer_.upgraded) return step_upgraded();
+  }
+  Step step = step_answer_body();
+  return busy && step == Step::wait ? Step::yield : step;
+}
+
+HttpSession::Step HttpSession::step_request() {
+  switch (request_pump_.run(client, machine_.connection->socket)) {
+    case Pump::Outcome::waiting:
+      return Step::wait;
+    case Pump::Outcome::busy:
+      return Step::yield;
+    case Pump::Outcome::finished:
+      request_.open = false;
+      return Step::wait;
+    case Pump::Outcome::sink_failed:
+      // The machine may have answered before it stopped reading.
+      request_.open = false;
+      request_.cut = true;
+      return Step::wait;
+    case Pump::Outcome::malformed:
+      count(edge_.stats.bad_requests);
+      if (answer_.status != 0) {
+        record("");
+        return Step::broken_off;
+      }
+      page_ = page_for_bad_request({400, request_pump_.error(), "the body's framing"});
+      return Step::no_answer;
+    default:
+      record("");
+      return Step::broken_off;
+  }
+}
+
+/// Nothing: the head is here and was begun to be passed on.
+std::optional<HttpSession::Step> HttpSession::step_answer_head() {
+  Buffer& in = answer_pump_.in();
+  for (;;) {
+    if (!in.empty()) {
+      http1::HeadEnd end = http1::find_head_end(in.bytes(), answer_.searched);
+      if (end.error) return no_answer("its answer's head is malformed: a line ends with a line feed alone");
+      if (end.size > 0) {
+        auto step = take_answer_head(in.bytes().substr(0, end.size));
+        if (step) return step;
+        in.consume(end.size);
+        answer_.searched = 0;
+        if (answer_.status != 0) return {};
+        continue;
+      }
+      answer_.searched = in.bytes().size();
+      if (in.full()) return no_answer("its answer's head is larger than 64 KiB");
+    }
+    Transfer got = machine_.connection->socket.read(in.space());
+    in.commit(got.bytes);
+    switch (got.status) {
+      case Transfer::Status::moved:
+        if (!answer_.seen) answer_.first_byte = edge_.poller->now();
+        answer_.seen = true;
+        break;
+      case Transfer::Status::blocked:
+        if (answer_pump_.flush(client) != Pump::Outcome::sink_failed) return Step::wait;
+        record("");
+        return Step::broken_off;
+      case Transfer::Status::closed:
+        return on_machine_ended("closed the connection before its answer was complete");
+      case Transfer::Status::failed:
+        return on_machine_ended("reset the connection before its answer was complete");
+    }
+  }
+}
+
+std::optional<HttpSession::Step> HttpSession::take_answer_head(std::string_view bytes) {
+  http1::ResponseHead& head = edge_.response_head;
+  if (auto error = http1::parse_response_head(bytes, head)) {
+    return no_answer(std::string("its answer's head is malformed: ").append(error->what));
+  }
+  if (head.status == 101) {
+    if (!request_.wants_upgrade || request_.open)
+      return no_answer("it switched protocols without being asked to");
+    answer_.upgraded = true;
+    begin_answer(head);
+    relay_.begin();
+    return {};
+  }
+  if (head.status < 200) {
+    if (answer_pump_.prefix().size() > kBufferSize) return no_answer("it sent interim answers without end");
+    pass_interim(head);
+    return {};
+  }
+  begin_answer(head);
+  return {};
+}
+
+void HttpSession::pass_interim(const http1::ResponseHead& head) {
+  // RFC 9110 15.2: an HTTP/1.0 client does not know them.
+  if (request_.version == http1::Version::http10) return;
+  append_response_head(answer_pump_.prefix(), head, AnswerFraming::none, ConnectionNote::none,
+                       edge_.options.server, request_.id.text());
+}
+
+/// RFC 9112 6.3
+void HttpSession::begin_answer(const http1::ResponseHead& head) {
+  using http1::BodyScanner;
+  answer_.status = head.status;
+  bool old_client = request_.version == http1::Version::http10;
+  bool bodiless = request_.is_head || head.status < 200 || head.status == 204 || head.status == 304;
+  bool delimited = bodiless || head.fields.chunked || head.fields.content_length;
+  auto scanner = BodyScanner::none();
+  auto encoding = Pump::Encoding::verbatim;
+  auto framing = AnswerFraming::none;
+  if (bodiless) {
+    if (request_.is_head || head.status == 304) framing = AnswerFraming::content_length;
+  } else if (head.fields.chunked) {
+    scanner = BodyScanner::chunked();
+    encoding = old_client ? Pump::Encoding::payload_only : Pump::Encoding::verbatim;
+    framing = old_client ? AnswerFraming::until_close : AnswerFraming::chunked;
+  } else if (head.fields.content_length) {
+    scanner = BodyScanner::length(*head.fields.content_length);
+    framing = AnswerFraming::content_length;
+  } else {
+    scanner = BodyScanner::until_close();
+    encoding = old_client ? Pump::Encoding::verbatim : Pump::Encoding::into_chunks;
+    framing = old_client ? AnswerFraming::until_close : AnswerFraming::chunked;
+  }
+  answer_.keeps_machine = delimited && head.keep_alive();
+  answer_.ends_with_connection = framing == AnswerFraming::until_close;
+  // A client that is still sending when the answer comes may never send the rest.
+  answer_.keeps_client = request_.keep_alive && !answer_.ends_with_connection && !request_.open &&
+                         !request_.cut && edge_.phase == Edge::Phase::serving;
+  auto note = ConnectionNote::none;
+  if (answer_.upgraded) {
+    note = ConnectionNote::upgrade;
+  } else if (!answer_.keeps_client) {
+    note = ConnectionNote::close;
+  } else if (old_client) {
+    note = ConnectionNote::keep_alive;
+  }
+  append_response_head(answer_pump_.prefix(), head, framing, note, edge_.options.server, request_.id.text());
+  answer_pump_.begin_body(scanner, encoding);
+}
+
+HttpSession::Step HttpSession::step_answer_body() {
+  switch (answer_pump_.run(machine_.connection->socket, client)) {
+    case Pump::Outcome::waiting:
+      return Step::wait;
+    case Pump::Outcome::busy:
+      return Step::yield;
+    case Pump::Outcome::finished:
+      return Step::done;
+    case Pump::Outcome::sink_failed:
+      record("");
+      return Step::broken_off;
+    default:
+      // Half an answer has gone out: the client can only be told by breaking off.
+      count(edge_.stats.upstream_failures);
+      machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
+      record("PU02");
+      if (answer_.ends_with_connection) client.reset();
+      return Step::broken_off;
+  }
+}
+
+HttpSession::Step HttpSession::step_upgraded() {
+  switch (relay_.step(client, machine_.connection->socket)) {
+    case Relay::Outcome::waiting:
+      return Step::wait;
+    case Relay::Outcome::busy:
+      return Step::yield;
+    case Relay::Outcome::finished:
+      return Step::done;
+    default:
+      record("");
+      client.reset();
+      machine_.connection->socket.reset();
+      return Step::broken_off;
+  }
+}
+
+HttpSession::Step HttpSession::on_machine_ended(std::string_view how) {
+  bool nothing_sent = !request_pump_.prefix_touched();
+  bool nothing_back = !answer_.seen;
+  if (nothing_back && request_.retries < kMaxRepeats && (nothing_sent || (machine_.reused && may_repeat()))) {
+    return Step::retry;
+  }
+  return no_answer(how);
+}
+
+HttpSession::Step HttpSession::no_answer(std::string_view what) {
+  count(edge_.stats.upstream_failures);
+  machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
+  page_ = page_for_broken_answer(machine_, what);
+  return Step::no_answer;
+}
+
+}  // namespace flylocal::proxy
