@@ -127,6 +127,8 @@ class FakeUpstream {
   }
 
   flylocal::Task<> serve_tcp() {
+    // The closed acceptor ends the loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
     for (;;) {
       auto [error, socket] = co_await acceptor_.async_accept(flylocal::as_result);
       if (error) co_return;
