@@ -114,6 +114,8 @@ class FakeUpstream {
 
  private:
   flylocal::Task<> serve_udp() {
+    // The closed socket ends the loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
     Bytes query(4096);
     for (;;) {
       asio::ip::udp::endpoint peer;
