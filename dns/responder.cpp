@@ -166,7 +166,7 @@ Outcome respond(std::span<const std::uint8_t> message, const ZoneSnapshot* zone,
 Relayed relay(const Query& query, std::span<const std::uint8_t> reply, Transport transport,
               std::vector<std::uint8_t>& response) {
   auto layout = parse_response(reply);
-  if (!layout || !layout->question || layout->truncated) {
+  if (!layout || layout->truncated || !layout->question || layout->question->name != query.name) {
     write_failure(query, Rcode::server_failure, response);
     return Relayed::failed;
   }

@@ -68,11 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto asked = parse_query(write_query(outcome.query, 1));
   require(asked.verdict == ParsedQuery::Verdict::well_formed);
   require(asked.query.name == outcome.query.name && asked.query.type == outcome.query.type);
-  // The forwarder hands on only what matches the question.
-  auto parsed = parse_response(reply);
-  if (parsed && parsed->question && parsed->question->name == outcome.query.name) {
-    relay(outcome.query, reply, transport, response);
-    check_response(outcome.query, response, limit);
-  }
+  relay(outcome.query, reply, transport, response);
+  check_response(outcome.query, response, limit);
   return 0;
 }

@@ -114,6 +114,8 @@ class FakeUpstream {
 
  private:
   flylocal::Task<> serve_udp() {
+    // The closed socket ends the loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
     Bytes query(4096);
     for (;;) {
       asio::ip::udp::endpoint peer;
@@ -127,6 +129,8 @@ class FakeUpstream {
   }
 
   flylocal::Task<> serve_tcp() {
+    // The closed acceptor ends the loop.
+    co_await asio::this_coro::throw_if_cancelled(false);
     for (;;) {
       auto [error, socket] = co_await acceptor_.async_accept(flylocal::as_result);
       if (error) co_return;

@@ -144,6 +144,7 @@ TEST_CASE("an unusable reply becomes SERVFAIL") {
            wire::Bytes{}, wire::header({.flags = 0x8180, .answers = 1}) + question,  // a record is missing
            wire::header({.flags = 0x8180, .questions = 0}),
            wire::header({.flags = 0x0180}) + question,  // a query
+           wire::header({.flags = 0x8180}) + wire::question("example.com", wire::kA),
            wire::header({.flags = 0x8380}) + question,  // truncated
        }) {
     auto sent = send(wire::query("example.org", wire::kA), reply);
