@@ -23,8 +23,8 @@ using sandbox::MachineState;
 using sandbox::Sandbox;
 
 /// The machine that a request names, in the app that it names.
-Machine* find(Sandbox& sandbox, const Request& request) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+std::shared_ptr<Machine> find(Sandbox& sandbox, const Request& request) {
+  auto machine = sandbox.find_machine(request.params.at("id"));
   return machine && machine->spec().record.app == request.params.at("app") ? machine : nullptr;
 }
 
@@ -162,7 +162,7 @@ void add_machine_routes(ControlServer& server, Sandbox& sandbox) {
   /// A route about one machine.
   auto machine_route = [&](std::string method, std::string suffix, std::function<Task<Reply>(Machine&, const Request&)> handler) {
     server.route(std::move(method), one + suffix, [&sandbox, handler](const Request& request) -> Task<Reply> {
-      Machine* machine = find(sandbox, request);
+      const std::shared_ptr<Machine> machine = find(sandbox, request);
       if (!machine) co_return no_machine(request);
       co_return co_await handler(*machine, request);
     });

@@ -18,7 +18,6 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
-using sandbox::Machine;
 using sandbox::Sandbox;
 
 constexpr auto kDialLimit = 5s;
@@ -95,7 +94,7 @@ Task<> copy_input(Stream& stream, std::optional<Descriptor>& to) {
 }
 
 Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+  auto machine = sandbox.find_machine(request.params.at("id"));
   auto body = request.json_body();
   auto fail = [&](std::string_view text) -> Task<> {
     co_await stream.write(encode_frame(FrameType::kError, std::string(text) + "\n"));
@@ -145,7 +144,7 @@ Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
 }
 
 std::optional<Reply> check_console(Sandbox& sandbox, const Request& request) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+  auto machine = sandbox.find_machine(request.params.at("id"));
   if (!machine) return Reply::error(404, "no machine " + request.params.at("id"));
   if (!machine->is_started()) return Reply::error(412, fmt::format("machine {} is {}, not started", machine->id(), name(machine->state())));
   if (auto body = request.json_body(); !body) return Reply::error(400, body.error().message);
@@ -178,7 +177,7 @@ Task<> pump_to_machine(Stream& stream, TcpSocket& to) {
 
 /// A 6PN connection to a machine, as `fly proxy` makes: from a peer on its network.
 Task<> dial(Sandbox& sandbox, const Request& request, Stream& stream) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+  auto machine = sandbox.find_machine(request.params.at("id"));
   if (!machine) co_return;
   const asio::ip::tcp::endpoint target(machine->spec().address.six_pn, static_cast<std::uint16_t>(std::strtoul(request.params.at("port").c_str(), nullptr, 10)));
   const auto& network = sandbox.network_of(*machine);
@@ -199,7 +198,7 @@ Task<> dial(Sandbox& sandbox, const Request& request, Stream& stream) {
 }
 
 std::optional<Reply> check_dial(Sandbox& sandbox, const Request& request) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+  auto machine = sandbox.find_machine(request.params.at("id"));
   if (!machine) return Reply::error(404, "no machine " + request.params.at("id"));
   const unsigned long port = std::strtoul(request.params.at("port").c_str(), nullptr, 10);
   if (port < 1 || port > 65535) return Reply::error(400, "port: allowed: 1 to 65535");

@@ -83,7 +83,9 @@ std::string last_lines(sandbox::Sandbox& sandbox, const std::string& machine) {
   auto& logs = sandbox.logs();
   for (auto number = logs.end(); number > logs.begin() && static_cast<int>(lines.size()) < kLines; --number) {
     const sandbox::LogLine& line = logs.at(number - 1);
-    if (line.machine == machine && line.source == sandbox::LogLine::Source::kApp && !line.text.empty())
+    // A program that is restarted says the same again; once is enough.
+    if (line.machine == machine && line.source == sandbox::LogLine::Source::kApp && !line.text.empty() &&
+        std::find(lines.begin(), lines.end(), line.text) == lines.end())
       lines.insert(lines.begin(), line.text);
   }
   return fmt::format("{}", fmt::join(lines, " | "));
@@ -151,7 +153,7 @@ std::vector<Subject> subjects_of(sandbox::Sandbox& sandbox) {
 }
 
 Task<> look_at(sandbox::Sandbox& sandbox, Subject& subject, std::chrono::steady_clock::time_point start) {
-  Machine* machine = sandbox.find_machine(subject.machine_id);
+  const auto machine = sandbox.find_machine(subject.machine_id);
   if (!machine) co_return;
   Evidence evidence = co_await collect(sandbox, *machine, subject.port);
   Finding seen = judge(evidence);
@@ -204,7 +206,7 @@ Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds ti
   }
   Report report;
   for (Subject& subject : subjects) {
-    if (Machine* machine = sandbox.find_machine(subject.machine_id)) {
+    if (auto machine = sandbox.find_machine(subject.machine_id)) {
       if (subject.finding.severity == Finding::Severity::kProblem) machine->findings()[subject.port] = subject.finding.sentence;
       else machine->findings().erase(subject.port);
     }
