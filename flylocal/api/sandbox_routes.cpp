@@ -22,13 +22,17 @@ constexpr std::size_t kMaxDnsMessage = 65535;
 
 json::object status_json(Sandbox& sandbox) {
   json::array apps, machines, ports, notes;
-  for (const project::AppSpec& app : sandbox.apps())
+  for (const project::AppSpec& app : sandbox.apps()) {
+    json::array groups;
+    for (const auto& [name, group] : app.groups) groups.push_back(json::string(name));
     apps.push_back({{"name", app.name},
                     {"organization", app.organization},
                     {"network", app.network},
                     {"six_pn_prefix", sandbox.network_of_app(app).link.prefix.to_string() + "/48"},
                     {"directory", app.directory.string()},
-                    {"primary_region", app.primary_region}});
+                    {"primary_region", app.primary_region},
+                    {"process_groups", std::move(groups)}});
+  }
   for (const auto& machine : sandbox.machines()) machines.push_back(machine_json(sandbox, *machine));
   for (const sandbox::PublishedPort& port : sandbox.ports()) {
     json::array names, behind;
@@ -162,7 +166,7 @@ void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<v
   server.route("GET", "/flylocal/v1/report", [&sandbox](const Request& request) -> Task<Reply> {
     auto limit = report::patience(sandbox);
     if (const std::string text = request.get("timeout_ms"); !text.empty()) limit = std::chrono::milliseconds(std::strtoul(text.c_str(), nullptr, 10));
-    co_return Reply::json(report::to_json(co_await report::make_report(sandbox, limit)));
+    co_return Reply::json(report::to_json(co_await report::make_report(sandbox, limit, {})));
   });
   server.route("POST", "/flylocal/v1/scale", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await scale(sandbox, request); });
   server.route("POST", "/flylocal/v1/dns", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await dns_query(sandbox, request); });
