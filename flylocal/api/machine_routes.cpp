@@ -48,7 +48,9 @@ std::optional<int> signal_number(const json::value& value) {
 std::optional<std::chrono::milliseconds> duration_of(const json::value& value) {
   if (value.is_int64()) return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(value.get_int64()));
   if (!value.is_string()) return std::nullopt;
-  auto parsed = config::parse_go_duration(std::string_view(value.get_string().data(), value.get_string().size()));
+  std::string text(value.get_string());
+  if (text.find_first_not_of("0123456789") == std::string::npos) text += "s";
+  auto parsed = config::parse_go_duration(text);
   if (!parsed) return std::nullopt;
   return std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
 }

@@ -73,6 +73,8 @@ Task<> stream_logs(Sandbox& sandbox, const Request& request, Stream& stream) {
   auto& logs = sandbox.logs();
   constexpr std::size_t kChunk = 64 * 1024;
   std::uint64_t next = logs.begin();
+  const bool accepted = co_await stream.accept();
+  if (!accepted) co_return;
   for (;;) {
     // Lines may have been dropped while a slow client was written to.
     next = std::max(next, logs.begin());
@@ -174,8 +176,7 @@ void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<v
     request_shutdown();
     co_return Reply::json(json::object{{"ok", true}});
   });
-  server.stream("GET", "/flylocal/v1/logs", [](const Request&) { return std::optional<Reply>(); },
-                [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await stream_logs(sandbox, request, stream); });
+  server.stream("GET", "/flylocal/v1/logs", [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await stream_logs(sandbox, request, stream); });
 }
 
 }  // namespace flylocal::api

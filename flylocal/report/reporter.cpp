@@ -138,6 +138,18 @@ Task<Evidence> collect(sandbox::Sandbox& sandbox, Machine& machine, std::uint16_
   co_return evidence;
 }
 
+bool offers(const project::GroupSpec& group, std::uint16_t port) {
+  return std::any_of(group.config.services.begin(), group.config.services.end(),
+                     [&](const config::Service& service) { return service.internal_port == port; });
+}
+
+/// Whose port an [[expect]] means: the group's that has it as a service, else the default group's (platform facts 7.7).
+std::string group_of_expectation(const project::AppSpec& app, std::uint16_t port) {
+  for (const auto& [name, group] : app.groups)
+    if (offers(group, port)) return name;
+  return app.groups.contains("app") ? "app" : app.groups.begin()->first;
+}
+
 std::vector<Subject> subjects_of(sandbox::Sandbox& sandbox) {
   std::vector<Subject> subjects;
   for (const auto& machine : sandbox.machines()) {
@@ -147,10 +159,10 @@ std::vector<Subject> subjects_of(sandbox::Sandbox& sandbox) {
     for (const config::Service& service : group.config.services)
       if (service.protocol != config::TransportProtocol::kUdp) ports[service.internal_port].proxy = true;
     for (std::uint16_t port : sandbox.find_app(record.app)->six_pn_ports) {
-      // An expectation is of the group that offers the port; of all groups when none does.
-      const bool known = ports.contains(port);
+      if (group_of_expectation(*sandbox.find_app(record.app), port) != record.process_group) continue;
+      const bool is_service = ports.contains(port);
       ports[port].six_pn = true;
-      if (!known) ports[port].proxy = false;
+      ports[port].proxy = is_service;
     }
     if (ports.empty()) ports[0].proxy = false;
     for (const auto& [port, required] : ports) {

@@ -216,6 +216,8 @@ Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, s
   auto group = app->groups.find(process_group);
   if (group == app->groups.end()) co_return Error{fmt::format("app {} has no process group {}", app_name, process_group)};
   if (region.empty()) region = app->primary_region;
+  const bool is_region = region.size() == 3 && std::all_of(region.begin(), region.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  if (!is_region) co_return Error{fmt::format("region: found {:?}, allowed: three lower-case letters, e.g. ams", region)};
 
   std::vector<std::shared_ptr<Machine>> surplus;
   std::vector<bool> present(static_cast<std::size_t>(count), false);
