@@ -159,6 +159,8 @@ Outcome respond(std::span<const std::uint8_t> message, const ZoneSnapshot* zone,
     if (!seen) return refuse(query, Rcode::server_failure, response);
     return answer_internal({query, transport, response}, seen->find(query.name), labels.size() == 1, apex);
   }
+  // Private names: no Flycast address exists here yet, and the world outside is not to be asked.
+  if (equal_ignoring_case(top, "flycast")) return Answer(query, transport, response).finish(Rcode::name_error, apex);
   if (equal_ignoring_case(top, "localhost")) return answer_localhost({query, transport, response}, apex);
   return {Outcome::Kind::forward, false, query};
 }

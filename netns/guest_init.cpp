@@ -182,6 +182,8 @@ bool reap(pid_t program, int& status) {
 void run_guest_init(const RawGuest& guest) {
   // All signals are blocked since before the clone, so none of flylocal's handlers can run in here.
   reset_signal_handlers();
+  // Out of flylocal's process group: a Ctrl-C on its terminal is for flylocal, which then sends kill_signal.
+  raw(SYS_setsid);
   raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   raw(SYS_prctl, PR_SET_NAME, address("flylocal-init"));
 
@@ -240,6 +242,7 @@ void run_guest_init(const RawGuest& guest) {
 
 void run_guest_visitor(const RawVisitor& visitor) {
   reset_signal_handlers();
+  raw(SYS_setsid);
   raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   // Out of the way of 0-2, then into place; everything else is closed.
   int fds[5];

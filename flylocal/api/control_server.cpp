@@ -67,7 +67,6 @@ struct Route {
   std::string method;
   std::vector<std::string> pattern;
   ControlServer::Handler handler;  // one of the two
-  ControlServer::StreamCheck check;
   ControlServer::StreamHandler stream;
 
   bool matches_path(Request& request) const {
@@ -84,7 +83,17 @@ struct Route {
 
 class SocketStream final : public Stream {
  public:
-  SocketStream(LocalSocket& socket, std::string early) : socket_(socket), early_(std::move(early)) {}
+  /// `early` is what the client sent behind its request.
+  SocketStream(LocalSocket& socket, std::string early, bool upgrade) : socket_(socket), early_(std::move(early)), upgrade_(upgrade) {}
+  Task<bool> accept() override {
+    co_return co_await write(upgrade_ ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: flylocal\r\n\r\n"
+                                      : "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n");
+  }
+  Task<> refuse(const Reply& reply) override {
+    const std::string answer = fmt::format("HTTP/1.1 {} Refused\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+                                           reply.status, reply.content_type, reply.body.size(), reply.body);
+    co_await write(answer);
+  }
   Task<std::string> read() override {
     if (!early_.empty()) co_return std::exchange(early_, {});
     std::string buffer(16 * 1024, '\0');
@@ -100,6 +109,7 @@ class SocketStream final : public Stream {
  private:
   LocalSocket& socket_;
   std::string early_;
+  bool upgrade_;
 };
 
 }  // namespace
@@ -142,13 +152,13 @@ ControlServer::ControlServer(Executor executor) : impl_(std::make_unique<Impl>(e
 ControlServer::~ControlServer() = default;
 
 void ControlServer::route(std::string method, std::string pattern, Handler handler) {
-  Route route{std::move(method), {}, std::move(handler), {}, {}};
+  Route route{std::move(method), {}, std::move(handler), {}};
   for (std::string_view part : split(pattern, '/')) route.pattern.emplace_back(part);
   impl_->routes.push_back(std::move(route));
 }
 
-void ControlServer::stream(std::string method, std::string pattern, StreamCheck check, StreamHandler handler) {
-  Route route{std::move(method), {}, {}, std::move(check), std::move(handler)};
+void ControlServer::stream(std::string method, std::string pattern, StreamHandler handler) {
+  Route route{std::move(method), {}, {}, std::move(handler)};
   for (std::string_view part : split(pattern, '/')) route.pattern.emplace_back(part);
   impl_->routes.push_back(std::move(route));
 }
@@ -234,17 +244,9 @@ Task<> ControlServer::Impl::serve(LocalSocket socket) {
     if (!route) {
       reply = path_known ? Reply::error(405, "method not allowed") : Reply::error(404, "no such call");
     } else if (route->stream) {
-      auto refused = route->check(request);
-      if (!refused) {
-        std::string early(static_cast<const char*>(buffer.data().data()), buffer.size());
-        SocketStream stream(socket, std::move(early));
-        const bool accepted = co_await stream.write(wants_upgrade ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: flylocal\r\n\r\n"
-                                                 : "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n");
-        if (!accepted) co_return;
-        co_await route->stream(request, stream);
-        co_return;
-      }
-      reply = std::move(*refused);
+      SocketStream stream(socket, std::string(static_cast<const char*>(buffer.data().data()), buffer.size()), wants_upgrade);
+      co_await route->stream(request, stream);
+      co_return;
     } else {
       reply = co_await route->handler(request);
     }

@@ -37,11 +37,14 @@ struct Reply {
   static Reply error(unsigned status, const std::string& message);
 };
 
-/// A connection that a handler has taken over after its head was answered with 200 (chunked by the end of the
-/// connection) or 101. Reads give what the client sent behind its request, too.
+/// A connection that a handler takes over: it answers the request's head by accept() or refuse(), once.
 class Stream {
  public:
   virtual ~Stream() = default;
+  /// 101 when the client asked to upgrade, else 200 with a body that lasts until the connection ends. False when the
+  /// client is gone.
+  virtual Task<bool> accept() = 0;
+  virtual Task<> refuse(const Reply& reply) = 0;
   /// Some bytes; none at the end.
   virtual Task<std::string> read() = 0;
   /// False when the client is gone.
@@ -54,8 +57,6 @@ class ControlServer {
  public:
   using Handler = std::function<Task<Reply>(const Request&)>;
   using StreamHandler = std::function<Task<>(const Request&, Stream&)>;
-  /// Looks at a request for a stream before it is accepted: a Reply refuses it.
-  using StreamCheck = std::function<std::optional<Reply>(const Request&)>;
 
   explicit ControlServer(Executor executor);
   ControlServer(const ControlServer&) = delete;
@@ -63,8 +64,8 @@ class ControlServer {
   ~ControlServer();
 
   void route(std::string method, std::string pattern, Handler handler);
-  /// A route that answers with a stream of its own: 101 when the client asks to upgrade, else 200.
-  void stream(std::string method, std::string pattern, StreamCheck check, StreamHandler handler);
+  /// A route that answers with a stream of its own.
+  void stream(std::string method, std::string pattern, StreamHandler handler);
 
   /// Listens. A socket that a dead owner left is replaced: the caller holds the state lock, so no owner is alive.
   Result<> listen(const std::filesystem::path& socket_path);

@@ -23,8 +23,8 @@ using sandbox::MachineState;
 using sandbox::Sandbox;
 
 /// The machine that a request names, in the app that it names.
-Machine* find(Sandbox& sandbox, const Request& request) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+std::shared_ptr<Machine> find(Sandbox& sandbox, const Request& request) {
+  auto machine = sandbox.find_machine(request.params.at("id"));
   return machine && machine->spec().record.app == request.params.at("app") ? machine : nullptr;
 }
 
@@ -48,7 +48,9 @@ std::optional<int> signal_number(const json::value& value) {
 std::optional<std::chrono::milliseconds> duration_of(const json::value& value) {
   if (value.is_int64()) return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(value.get_int64()));
   if (!value.is_string()) return std::nullopt;
-  auto parsed = config::parse_go_duration(std::string_view(value.get_string().data(), value.get_string().size()));
+  std::string text(value.get_string());
+  if (text.find_first_not_of("0123456789") == std::string::npos) text += "s";
+  auto parsed = config::parse_go_duration(text);
   if (!parsed) return std::nullopt;
   return std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
 }
@@ -162,7 +164,7 @@ void add_machine_routes(ControlServer& server, Sandbox& sandbox) {
   /// A route about one machine.
   auto machine_route = [&](std::string method, std::string suffix, std::function<Task<Reply>(Machine&, const Request&)> handler) {
     server.route(std::move(method), one + suffix, [&sandbox, handler](const Request& request) -> Task<Reply> {
-      Machine* machine = find(sandbox, request);
+      const std::shared_ptr<Machine> machine = find(sandbox, request);
       if (!machine) co_return no_machine(request);
       co_return co_await handler(*machine, request);
     });

@@ -22,13 +22,17 @@ constexpr std::size_t kMaxDnsMessage = 65535;
 
 json::object status_json(Sandbox& sandbox) {
   json::array apps, machines, ports, notes;
-  for (const project::AppSpec& app : sandbox.apps())
+  for (const project::AppSpec& app : sandbox.apps()) {
+    json::array groups;
+    for (const auto& [name, group] : app.groups) groups.push_back(json::string(name));
     apps.push_back({{"name", app.name},
                     {"organization", app.organization},
                     {"network", app.network},
                     {"six_pn_prefix", sandbox.network_of_app(app).link.prefix.to_string() + "/48"},
                     {"directory", app.directory.string()},
-                    {"primary_region", app.primary_region}});
+                    {"primary_region", app.primary_region},
+                    {"process_groups", std::move(groups)}});
+  }
   for (const auto& machine : sandbox.machines()) machines.push_back(machine_json(sandbox, *machine));
   for (const sandbox::PublishedPort& port : sandbox.ports()) {
     json::array names, behind;
@@ -69,6 +73,8 @@ Task<> stream_logs(Sandbox& sandbox, const Request& request, Stream& stream) {
   auto& logs = sandbox.logs();
   constexpr std::size_t kChunk = 64 * 1024;
   std::uint64_t next = logs.begin();
+  const bool accepted = co_await stream.accept();
+  if (!accepted) co_return;
   for (;;) {
     // Lines may have been dropped while a slow client was written to.
     next = std::max(next, logs.begin());
@@ -162,7 +168,7 @@ void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<v
   server.route("GET", "/flylocal/v1/report", [&sandbox](const Request& request) -> Task<Reply> {
     auto limit = report::patience(sandbox);
     if (const std::string text = request.get("timeout_ms"); !text.empty()) limit = std::chrono::milliseconds(std::strtoul(text.c_str(), nullptr, 10));
-    co_return Reply::json(report::to_json(co_await report::make_report(sandbox, limit)));
+    co_return Reply::json(report::to_json(co_await report::make_report(sandbox, limit, {})));
   });
   server.route("POST", "/flylocal/v1/scale", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await scale(sandbox, request); });
   server.route("POST", "/flylocal/v1/dns", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await dns_query(sandbox, request); });
@@ -170,8 +176,7 @@ void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<v
     request_shutdown();
     co_return Reply::json(json::object{{"ok", true}});
   });
-  server.stream("GET", "/flylocal/v1/logs", [](const Request&) { return std::optional<Reply>(); },
-                [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await stream_logs(sandbox, request, stream); });
+  server.stream("GET", "/flylocal/v1/logs", [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await stream_logs(sandbox, request, stream); });
 }
 
 }  // namespace flylocal::api

@@ -18,7 +18,6 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
-using sandbox::Machine;
 using sandbox::Sandbox;
 
 constexpr auto kDialLimit = 5s;
@@ -95,13 +94,15 @@ Task<> copy_input(Stream& stream, std::optional<Descriptor>& to) {
 }
 
 Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
+  auto machine = sandbox.find_machine(request.params.at("id"));
   auto body = request.json_body();
-  auto fail = [&](std::string_view text) -> Task<> {
-    co_await stream.write(encode_frame(FrameType::kError, std::string(text) + "\n"));
-    co_await stream.write(encode_frame(FrameType::kExit, encode_number(126)));
+  auto refuse = [&](unsigned status, std::string text) {
+    return stream.refuse(Reply::error(status, std::move(text)));
   };
-  if (!machine || !machine->guest()) co_return co_await fail("the machine has stopped");
+  if (!machine) co_return co_await refuse(404, "no machine " + request.params.at("id"));
+  if (!machine->is_started() || !machine->guest())
+    co_return co_await refuse(412, fmt::format("machine {} is {}, not started", machine->id(), name(machine->state())));
+  if (!body) co_return co_await refuse(400, body.error().message);
   auto number = [&](const char* key, unsigned short otherwise) {
     const json::value* value = body->if_contains(key);
     return value && value->is_int64() ? static_cast<unsigned short>(value->get_int64()) : otherwise;
@@ -114,7 +115,7 @@ Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
   if (argv.empty()) argv = {::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh"};
 
   auto ends = terminal ? open_terminal(number("rows", 24), number("columns", 80)) : open_pipes();
-  if (!ends) co_return co_await fail(ends.error().message);
+  if (!ends) co_return co_await refuse(500, ends.error().message);
   const auto program = sandbox::visitor_program(*machine, argv, terminal ? std::string(body->at("terminal").get_string()) : std::string());
   UniqueFd guest(::fcntl(machine->guest()->pidfd(), F_DUPFD_CLOEXEC, 3));
   auto visitor = co_await sandbox.backbone_thread().run([&] {
@@ -124,7 +125,17 @@ Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
   ends->inside_in.reset();
   ends->inside_out.reset();
   ends->inside_err.reset();
-  if (!visitor) co_return co_await fail(visitor.error().message);
+  if (!visitor) {
+    // As shells do: 127 for a command that is not there, 126 for one that cannot be executed.
+    const bool missing = visitor.error().code == std::errc::no_such_file_or_directory;
+    const std::string text = encode_frame(FrameType::kError, "Error: " + visitor.error().message + (missing ? " (a shell's own words need: -C 'sh -c \"...\"')\n" : "\n")) +
+                             encode_frame(FrameType::kExit, encode_number(missing ? 127 : 126));
+    const bool told = co_await stream.accept();
+    if (told) co_await stream.write(text);
+    co_return;
+  }
+  const bool accepted = co_await stream.accept();
+  if (!accepted) co_return;
 
   const Executor executor = co_await asio::this_coro::executor;
   std::optional<Descriptor> in(std::in_place, executor, ends->in.release());
@@ -142,14 +153,6 @@ Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
   auto finished = co_await (until_end() || copy_input(stream, in));
   if (finished.index() == 1) co_return;  // the client is gone; the visitor ends with this frame
   co_await stream.write(encode_frame(FrameType::kExit, encode_number(static_cast<std::uint32_t>(visitor->exit_code()))));
-}
-
-std::optional<Reply> check_console(Sandbox& sandbox, const Request& request) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
-  if (!machine) return Reply::error(404, "no machine " + request.params.at("id"));
-  if (!machine->is_started()) return Reply::error(412, fmt::format("machine {} is {}, not started", machine->id(), name(machine->state())));
-  if (auto body = request.json_body(); !body) return Reply::error(400, body.error().message);
-  return std::nullopt;
 }
 
 // ---- dial ---------------------------------------------------------------------------------------------------
@@ -178,9 +181,16 @@ Task<> pump_to_machine(Stream& stream, TcpSocket& to) {
 
 /// A 6PN connection to a machine, as `fly proxy` makes: from a peer on its network.
 Task<> dial(Sandbox& sandbox, const Request& request, Stream& stream) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
-  if (!machine) co_return;
-  const asio::ip::tcp::endpoint target(machine->spec().address.six_pn, static_cast<std::uint16_t>(std::strtoul(request.params.at("port").c_str(), nullptr, 10)));
+  auto refuse = [&](unsigned status, std::string text) {
+    return stream.refuse(Reply::error(status, std::move(text)));
+  };
+  auto machine = sandbox.find_machine(request.params.at("id"));
+  if (!machine) co_return co_await refuse(404, "no machine " + request.params.at("id"));
+  const unsigned long port = std::strtoul(request.params.at("port").c_str(), nullptr, 10);
+  if (port < 1 || port > 65535) co_return co_await refuse(400, "port: allowed: 1 to 65535");
+  if (!machine->is_started())
+    co_return co_await refuse(412, fmt::format("machine {} is {}, not started", machine->id(), name(machine->state())));
+  const asio::ip::tcp::endpoint target(machine->spec().address.six_pn, static_cast<std::uint16_t>(port));
   const auto& network = sandbox.network_of(*machine);
   auto fd = co_await sandbox.backbone_thread().run([&]() -> Result<UniqueFd> {
     auto visit = netns::NamespaceVisit::to(*network.peer);
@@ -189,30 +199,25 @@ Task<> dial(Sandbox& sandbox, const Request& request, Stream& stream) {
     if (!made) return system_error("make a socket", errno);
     return made;
   });
-  if (!fd) co_return;
+  if (!fd) co_return co_await refuse(500, fd.error().message);
   const Executor executor = co_await asio::this_coro::executor;
   TcpSocket socket(executor, asio::ip::tcp::v6(), fd->release());
   Timer limit(executor, kDialLimit);
   auto connected = co_await (socket.async_connect(target, as_result) || limit.async_wait(as_result));
-  if (connected.index() == 1 || std::get<0>(std::get<0>(connected))) co_return;
+  const boost::system::error_code error = connected.index() == 1 ? boost::system::error_code(asio::error::timed_out) : std::get<0>(std::get<0>(connected));
+  if (error)
+    co_return co_await refuse(502, fmt::format("connect to [{}]:{}: {}", target.address().to_string(), target.port(), error.message()));
+  const bool accepted = co_await stream.accept();
+  if (!accepted) co_return;
   co_await (pump_to_client(socket, stream) && pump_to_machine(stream, socket));
-}
-
-std::optional<Reply> check_dial(Sandbox& sandbox, const Request& request) {
-  Machine* machine = sandbox.find_machine(request.params.at("id"));
-  if (!machine) return Reply::error(404, "no machine " + request.params.at("id"));
-  const unsigned long port = std::strtoul(request.params.at("port").c_str(), nullptr, 10);
-  if (port < 1 || port > 65535) return Reply::error(400, "port: allowed: 1 to 65535");
-  if (!machine->is_started()) return Reply::error(412, fmt::format("machine {} is {}, not started", machine->id(), name(machine->state())));
-  return std::nullopt;
 }
 
 }  // namespace
 
 void add_stream_routes(ControlServer& server, Sandbox& sandbox) {
-  server.stream("POST", "/flylocal/v1/machines/{id}/console", [&sandbox](const Request& request) { return check_console(sandbox, request); },
+  server.stream("POST", "/flylocal/v1/machines/{id}/console",
                 [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await console(sandbox, request, stream); });
-  server.stream("POST", "/flylocal/v1/machines/{id}/dial/{port}", [&sandbox](const Request& request) { return check_dial(sandbox, request); },
+  server.stream("POST", "/flylocal/v1/machines/{id}/dial/{port}",
                 [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await dial(sandbox, request, stream); });
 }
 

@@ -16,6 +16,7 @@
 #include "flylocal/cli/sandbox_commands.hpp"
 #include "flylocal/cli/up.hpp"
 #include "flylocal/cli/version.hpp"
+#include "flylocal/config/closest_name.hpp"
 #include "flylocal/config/durations.hpp"
 
 namespace flylocal::cli {
@@ -35,7 +36,7 @@ class Program {
  public:
   Program() : app_(kAbout, "flylocal") {
     app_.require_subcommand(1);
-    app_.set_version_flag("--version", std::string(kVersion));
+    app_.set_version_flag("--version", fmt::format("flylocal {}", kVersion));
     add_up();
     add_machines();
     add_inspection();
@@ -45,6 +46,7 @@ class Program {
   }
 
   int run(int argc, char** argv) {
+    if (auto code = check_command_words(argc, argv)) return *code;
     try {
       app_.parse(argc, argv);
     } catch (const CLI::Success& wanted) {
@@ -57,6 +59,35 @@ class Program {
   }
 
  private:
+  /// Says what is wrong with the words before the first option, where CLI11 would only say that a subcommand is missing.
+  std::optional<int> check_command_words(int argc, char** argv) {
+    const CLI::App* at = &app_;
+    for (int i = 1; i <= argc; ++i) {
+      const auto subs = at->get_subcommands([](const CLI::App*) { return true; });
+      if (subs.empty()) return std::nullopt;
+      if (i == argc) {
+        fmt::print(stderr, "{}", at->help());
+        return kCannotRun;
+      }
+      const std::string_view word = argv[i];
+      if (word.starts_with("-")) return std::nullopt;
+      const CLI::App* next = nullptr;
+      std::vector<std::string> names;
+      for (const CLI::App* sub : subs) {
+        names.push_back(sub->get_name());
+        if (sub->check_name(std::string(word))) next = sub;
+      }
+      if (!next) {
+        const std::vector<std::string_view> views(names.begin(), names.end());
+        const std::string_view meant = config::closest_name(word, views);
+        complain(fmt::format("unknown command {}{}", word, meant.empty() ? fmt::format("; known: {}", fmt::join(names, ", ")) : fmt::format("; did you mean {}?", meant)));
+        return kCannotRun;
+      }
+      at = next;
+    }
+    return std::nullopt;
+  }
+
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& about, std::function<int()> run) {
     CLI::App* sub = parent.add_subcommand(name, about);
     sub->callback([this, run = std::move(run)] { command_ = run; });

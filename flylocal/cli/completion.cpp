@@ -45,7 +45,7 @@ std::string bash_function(const Words& words) {
 }
 
 std::string fish_script(const Words& words) {
-  std::string text = "complete -c flylocal -e\n";
+  std::string text = "complete -c flylocal -e\ncomplete -c flylocal -f\n";
   for (const auto& [path, follow] : words) {
     std::string condition = path.empty() ? "__fish_use_subcommand" : "";
     for (std::size_t begin = 0; !path.empty() && begin < path.size();) {
@@ -66,7 +66,7 @@ std::optional<std::string> completion_script(const CLI::App& program, const std:
   Words words;
   collect(program, "", words);
   if (shell == "bash") return bash_function(words) + "complete -o default -F _flylocal flylocal\n";
-  if (shell == "zsh") return "autoload -U +X bashcompinit && bashcompinit\n" + bash_function(words) + "complete -o default -F _flylocal flylocal\n";
+  if (shell == "zsh") return "autoload -U compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash_function(words) + "complete -o default -F _flylocal flylocal\n";
   if (shell == "fish") return fish_script(words);
   return std::nullopt;
 }

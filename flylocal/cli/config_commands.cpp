@@ -36,7 +36,7 @@ int config_validate(const ConfigOptions& options) {
     say(json::serialize(json::object{{"valid", valid}, {"problems", std::move(problems)}}));
   } else {
     for (const config::Problem& problem : parsed.problems) fmt::print(stderr, "{}\n", config::render(problem));
-    for (const std::string& problem : other_problems) complain(problem);
+    for (const std::string& problem : other_problems) fmt::print(stderr, "{}\n", problem);
     if (valid) say(fmt::format("{} is valid", fly_toml(options).string()));
   }
   return valid ? kOk : kProblem;
@@ -45,7 +45,7 @@ int config_validate(const ConfigOptions& options) {
 int config_show(const ConfigOptions& options) {
   const config::ParsedConfig parsed = config::load_fly_toml(fly_toml(options));
   for (const config::Problem& problem : parsed.problems)
-    if (problem.severity == config::Problem::Severity::kError) complain(config::render(problem));
+    if (problem.severity == config::Problem::Severity::kError) fmt::print(stderr, "{}\n", config::render(problem));
   if (!parsed.config) return kProblem;
   say(json::serialize(config::to_json(*parsed.config)));
   return kOk;

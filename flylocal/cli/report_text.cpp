@@ -16,10 +16,16 @@ std::string path_text(std::string_view label, report::Path path) {
 
 std::string report_text(const report::Report& report) {
   using Severity = report::Finding::Severity;
-  if (report.findings.empty()) return "Bind report: no TCP services are configured; apps on the same network reach machines over 6PN.";
+  if (report.findings.empty()) return "Bind report: no machines";
   std::string text = paint(Colour::kBold, "Bind report");
   for (const report::Finding& finding : report.findings) {
     const bool ok = finding.severity == Severity::kOk;
+    if (finding.port == 0) {
+      text += fmt::format("\n  {} {} ({}, machine {}, {})\n    {}{}", ok ? paint(Colour::kGreen, "OK     ") : paint(Colour::kRed, "PROBLEM"),
+                          paint(Colour::kBold, finding.app), finding.process_group, finding.machine, finding.region, printable(finding.sentence),
+                          ok ? "" : paint(Colour::kDim, fmt::format(" [{}]", finding.code)));
+      continue;
+    }
     text += fmt::format("\n  {} {} port {} ({}, machine {}, {})\n    {}, {}\n    {}{}",
                         ok ? paint(Colour::kGreen, "OK     ") : paint(finding.severity == Severity::kPending ? Colour::kYellow : Colour::kRed, "PROBLEM"),
                         paint(Colour::kBold, finding.app), finding.port, finding.process_group, finding.machine, finding.region,

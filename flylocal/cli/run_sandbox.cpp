@@ -35,7 +35,7 @@ std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions&
     project::LoadedProject loaded = project::load_project(directory, {options.command, options.config_file});
     if (chatter == Chatter::kOn)
       for (const std::string& note : loaded.notes) fmt::print(stderr, "{}\n", paint(Colour::kDim, printable(note)));
-    for (const std::string& problem : loaded.problems) complain(problem);
+    for (const std::string& problem : loaded.problems) fmt::print(stderr, "{}\n", printable(problem));
     failed |= !loaded.app;
     if (!loaded.app) continue;
     auto same = std::find_if(apps.begin(), apps.end(), [&](auto& app) { return app.name == loaded.app->name; });
@@ -145,7 +145,11 @@ int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Ta
   asio::io_context context(1);
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps),
                                           {host_resolvers(), std::string(kVersion)});
-  if (!sandbox) return cannot({sandbox.error().message + " (`flylocal doctor` checks what this host allows)"});
+  if (!sandbox) {
+    // A busy port is the user's to free; anything else may be the host's refusal.
+    const bool is_port = sandbox.error().code == std::errc::address_in_use;
+    return cannot({sandbox.error().message + (is_port ? "" : " (`flylocal doctor` checks what this host allows)")});
+  }
 
   Session session(context, **sandbox, *directory);
   std::exception_ptr failure;

@@ -1,5 +1,6 @@
 #include "flylocal/cli/sandbox_commands.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -10,6 +11,7 @@
 #include "flylocal/cli/exit_code.hpp"
 #include "flylocal/cli/log_text.hpp"
 #include "flylocal/cli/output.hpp"
+#include "flylocal/cli/report_text.hpp"
 #include "flylocal/cli/sandbox_client.hpp"
 
 namespace flylocal::cli {
@@ -68,12 +70,18 @@ int status(const StatusOptions& options) {
   if (ports.size() > 1) fmt::print("\n{}", table(ports));
   for (const json::value& note : status->at("notes").as_array())
     fmt::print("{}\n", paint(Colour::kDim, printable(std::string_view(note.as_string()))));
+  auto report = client->call("GET", "/flylocal/v1/report?timeout_ms=0");
+  if (report) fmt::print("\n{}\n", report_text(report::from_json(*report)));
   return kOk;
 }
 
 int logs(const LogsOptions& options) {
   auto client = connect_to_sandbox();
   if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  const bool named = !options.app.empty() || !options.machine.empty();
+  if (named && !choose_machine(*status, options.app, options.machine)) return kCannotRun;
   const std::string target = fmt::format("/flylocal/v1/logs?follow={}&app={}&machine={}", options.follow ? 1 : 0,
                                          api::url_encode(options.app), api::url_encode(options.machine));
   auto done = client->stream(target, [&](const std::string& text) {
@@ -88,7 +96,7 @@ int logs(const LogsOptions& options) {
     sandbox::LogLine shown{text_of(line, "source") == "app" ? sandbox::LogLine::Source::kApp : sandbox::LogLine::Source::kRunner,
                            std::chrono::system_clock::time_point(std::chrono::milliseconds(line.at("timestamp").as_int64())),
                            text_of(line, "app"), text_of(line, "machine"), text_of(line, "region"), text_of(line, "message")};
-    say(log_text(shown));
+    say(fmt::format("{} {}", paint(Colour::kDim, fmt::format("{:%H:%M:%S}", fmt::localtime(std::chrono::system_clock::to_time_t(shown.at)))), log_text(shown)));
     return std::ferror(stdout) == 0;
   });
   if (done) return kOk;
@@ -139,6 +147,10 @@ int machine_action(const MachineActionOptions& options) {
   if (!status) return kCannotRun;
   int code = kOk;
   for (const std::string& id : options.machines) {
+    if (id.empty()) {
+      complain("a machine id is empty");
+      return kCannotRun;
+    }
     auto machine = choose_machine(*status, "", id);
     if (!machine) {
       code = kProblem;
@@ -169,15 +181,29 @@ int scale_count(const ScaleOptions& options) {
   if (!client) return kCannotRun;
   auto status = fetch_status(*client);
   if (!status) return kCannotRun;
-  auto sample = choose_machine(*status, options.app, "");
-  std::string app = options.app;
-  if (app.empty() && sample) app = text_of(*sample, "app");
-  if (app.empty()) return kCannotRun;
+  const json::object* app = nullptr;
+  std::vector<std::string> names;
+  for (const json::value& value : status->at("apps").as_array()) {
+    names.push_back(text_of(value.as_object(), "name"));
+    if (options.app.empty() || names.back() == options.app) app = &value.as_object();
+  }
+  if (!app || (options.app.empty() && names.size() > 1)) {
+    complain(app ? fmt::format("several apps run here: say which with -a ({})", fmt::join(names, ", "))
+                 : fmt::format("no app {} in this sandbox, only {}", options.app, fmt::join(names, ", ")));
+    return kCannotRun;
+  }
+  std::vector<std::string> groups;
+  for (const json::value& value : app->at("process_groups").as_array()) groups.emplace_back(value.as_string());
+  const std::string region = options.region.empty() ? text_of(*app, "primary_region") : options.region;
   for (const std::string& word : options.counts) {
     const std::size_t equals = word.find('=');
     const std::string number = equals == std::string::npos ? word : word.substr(equals + 1);
     std::string group = equals == std::string::npos ? options.process_group : word.substr(0, equals);
-    if (group.empty()) group = sample ? text_of(*sample, "process_group") : "app";
+    if (group.empty() && groups.size() > 1) {
+      complain(fmt::format("several process groups: say which, e.g. {}={}", groups.front(), number));
+      return kCannotRun;
+    }
+    if (group.empty()) group = groups.front();
     int count = 0;
     auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
     if (error != std::errc{} || end != number.data() + number.size() || number.empty()) {
@@ -185,12 +211,12 @@ int scale_count(const ScaleOptions& options) {
       return kCannotRun;
     }
     auto done = client->call("POST", "/flylocal/v1/scale",
-                             json::object{{"app", app}, {"process_group", group}, {"region", options.region}, {"count", count}});
+                             json::object{{"app", text_of(*app, "name")}, {"process_group", group}, {"region", region}, {"count", count}});
     if (!done) {
       complain(done.error().message);
       return kProblem;
     }
-    say(fmt::format("{} {}: {} machine{}{}", app, group, count, count == 1 ? "" : "s", options.region.empty() ? "" : " in " + options.region));
+    say(fmt::format("{} {}: {} machine{} in {}", text_of(*app, "name"), group, count, count == 1 ? "" : "s", region));
   }
   return kOk;
 }

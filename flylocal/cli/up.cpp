@@ -10,12 +10,15 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json.hpp>
 #include <map>
+#include <set>
 
 #include "flylocal/cli/exit_code.hpp"
 #include "flylocal/cli/log_text.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/report_text.hpp"
+#include "flylocal/cli/sandbox_client.hpp"
 #include "flylocal/report/reporter.hpp"
+#include "flylocal/store/state_directory.hpp"
 
 namespace flylocal::cli {
 namespace {
@@ -74,9 +77,14 @@ Task<> report_and_wait(Running& running, const std::function<void()>& on_ready) 
                                     running.sandbox.machines().size() == 1 ? "" : "s", fmt::join(names, ", ")));
   show_addresses(running);
   co_await running.sandbox.start_machines();
-  on_ready();
-  report::Report report = co_await report::make_report(running.sandbox, report::patience(running.sandbox));
+  const report::EarlyFinding on_early = [&](const report::Finding& finding) {
+    running.printer.print(paint(Colour::kDim, fmt::format("  still waiting for {} port {} of machine {}: {}", finding.app, finding.port,
+                                                          finding.machine, printable(finding.sentence))));
+  };
+  report::Report report = co_await report::make_report(running.sandbox, report::patience(running.sandbox), on_early);
+  if (running.stopping) co_return;
   running.printer.print(report_text(report));
+  on_ready();
   co_await until_stopped(running);
 }
 
@@ -123,6 +131,36 @@ class Detachment {
   UniqueFd ready_;
 };
 
+int finish_check(const CheckOptions& options, const report::Report& report, const std::function<void(std::string)>& print) {
+  print(options.json ? boost::json::serialize(report::to_json(report)) : report_text(report));
+  return report.has_problems() ? kProblem : kOk;
+}
+
+/// The same check of a sandbox that already runs these projects; nothing when none does.
+std::optional<int> check_running(const CheckOptions& options) {
+  auto state = store::state_directory();
+  if (!state) return std::nullopt;
+  auto client = api::Client::connect(*state);
+  if (!client) return std::nullopt;
+  auto status = client->call("GET", "/flylocal/v1/status");
+  if (!status) return std::nullopt;
+  std::set<std::string> running;
+  for (const boost::json::value& app : status->at("apps").as_array()) running.insert(text_of(app.as_object(), "directory"));
+  std::vector<std::filesystem::path> directories = options.projects.directories;
+  if (directories.empty()) directories = {"."};
+  for (const auto& directory : directories) {
+    std::error_code failed;
+    if (!running.contains(std::filesystem::canonical(directory, failed).string())) return std::nullopt;
+  }
+  const std::string limit = options.time_limit ? fmt::format("?timeout_ms={}", options.time_limit->count()) : "";
+  auto report = client->call("GET", "/flylocal/v1/report" + limit);
+  if (!report) {
+    complain(report.error().message);
+    return kCannotRun;
+  }
+  return finish_check(options, report::from_json(*report), [](const std::string& text) { say(text); });
+}
+
 }  // namespace
 
 int up(const UpOptions& options) {
@@ -132,7 +170,11 @@ int up(const UpOptions& options) {
   return run_sandbox(options.projects, Chatter::kOn, [&](Running& running) -> Task<int> {
     running.sandbox.logs().set_listener([&running](const sandbox::LogLine& line) { running.printer.print(log_text(line)); });
     std::function<void()> on_ready = [&] {
-      if (!options.detach) return;
+      if (!options.detach) {
+        if (::isatty(STDOUT_FILENO) == 1)
+          running.printer.print(paint(Colour::kDim, "Ctrl-C stops. In another terminal: flylocal status, flylocal logs -f, flylocal ssh console"));
+        return;
+      }
       running.sandbox.logs().set_listener({});
       running.printer.print("The sandbox runs in the background. `flylocal status` shows it, `flylocal down` stops it.");
       running.printer.flush();
@@ -145,16 +187,16 @@ int up(const UpOptions& options) {
 }
 
 int check(const CheckOptions& options) {
+  if (auto code = check_running(options)) return *code;
   return run_sandbox(options.projects, options.json ? Chatter::kOff : Chatter::kOn, [&](Running& running) -> Task<int> {
     report::Report report;
     auto look = [&]() -> Task<> {
       co_await running.sandbox.start_machines();
-      report = co_await report::make_report(running.sandbox, options.time_limit.value_or(report::patience(running.sandbox)));
+      report = co_await report::make_report(running.sandbox, options.time_limit.value_or(report::patience(running.sandbox)), {});
     };
     auto ended = co_await (look() || until_stopped(running));
     if (ended.index() == 1) co_return kCannotRun;
-    running.printer.print(options.json ? boost::json::serialize(report::to_json(report)) : report_text(report));
-    co_return report.has_problems() ? kProblem : kOk;
+    co_return finish_check(options, report, [&](std::string text) { running.printer.print(std::move(text)); });
   });
 }
 

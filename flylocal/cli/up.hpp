@@ -21,7 +21,7 @@ struct CheckOptions {
   std::optional<std::chrono::milliseconds> time_limit;
 };
 
-/// `flylocal check`: up, report, down.
+/// `flylocal check`: up, report, down; or the report of the sandbox that already runs the same projects.
 int check(const CheckOptions& options);
 
 }  // namespace flylocal::cli

@@ -6,7 +6,7 @@
 #include <array>
 #include <optional>
 
-#include "flylocal/launch/closest_name.hpp"
+#include "flylocal/config/closest_name.hpp"
 #include "flylocal/launch/variable_expansion.hpp"
 
 namespace flylocal::launch {
@@ -182,9 +182,9 @@ class Splitter {
 
   void check_keyword(Instruction& instruction) {
     if (std::find(kKeywords.begin(), kKeywords.end(), instruction.keyword) == kKeywords.end()) {
-      const std::optional<std::string> meant = closest_name(instruction.keyword, kKeywords);
+      const std::string_view meant = config::closest_name(instruction.keyword, kKeywords);
       problem(instruction.line, fmt::format("unknown instruction {}{}", instruction.keyword,
-                                            meant ? fmt::format("; did you mean {}?", *meant) : ""));
+                                            meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
       return;
     }
     if (instruction.rest.empty()) {

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <system_error>
 
-#include "flylocal/launch/closest_name.hpp"
+#include "flylocal/config/closest_name.hpp"
 #include "flylocal/launch/shell_words.hpp"
 #include "flylocal/launch/text_file.hpp"
 
@@ -94,10 +94,10 @@ class ProjectFileReader {
   }
 
   void unknown_key(const toml::key& key, std::string path, std::span<const std::string_view> known) {
-    const std::optional<std::string> meant = closest_name(key.str(), known);
+    const std::string_view meant = config::closest_name(key.str(), known);
     std::string message = "unknown key";
-    if (meant) {
-      message += fmt::format("; did you mean {}?", *meant);
+    if (!meant.empty()) {
+      message += fmt::format("; did you mean {}?", meant);
     } else {
       message += "; known here:";
       for (const std::string_view name : known)

@@ -37,6 +37,8 @@ struct AppSpec {
   std::map<std::string, std::string> secrets;
   /// flylocal.toml's [ports]: external port -> port on the host.
   std::map<std::uint16_t, std::uint16_t> host_ports;
+  /// flylocal.toml's [[expect]]: ports that other machines must reach over 6PN.
+  std::vector<std::uint16_t> six_pn_ports;
 };
 
 }  // namespace flylocal::project

@@ -38,7 +38,11 @@ class Loader {
   std::vector<Placement> placements(const AppSpec& app, const config::GroupConfig& group, bool is_default_group);
   void check_group_names(const AppSpec& app);
   void fail(const std::vector<launch::FileProblem>& problems) {
-    for (const auto& problem : problems) loaded_.problems.push_back(launch::render(problem));
+    for (launch::FileProblem problem : problems) {
+      // With several projects the name alone would not tell whose file it is.
+      if (fs::path(problem.file).is_relative()) problem.file = (directory_ / problem.file).string();
+      loaded_.problems.push_back("Error: " + launch::render(problem));
+    }
   }
 
   fs::path directory_;
@@ -120,7 +124,7 @@ void Loader::add_group(AppSpec& app, const std::string& name) {
   if (group.config.mount) inputs.mounts.push_back(group.config.mount->destination);
   auto plan = launch::plan_launch(inputs, launch::ThisHost{});
   if (!plan) {
-    loaded_.problems.push_back(fmt::format("{}, process group {}: {}", app.name, name, plan.error().message));
+    loaded_.problems.push_back(fmt::format("Error: {}, process group {}: {}", app.name, name, plan.error().message));
     return;
   }
   for (const std::string& note : plan->notes) loaded_.notes.push_back(fmt::format("{}: {}", app.name, note));
@@ -132,7 +136,7 @@ void Loader::check_group_names(const AppSpec& app) {
   const std::vector<std::string> groups = config::process_groups(*config_);
   auto check = [&](const std::string& name, int line, const char* key) {
     if (name.empty() || std::find(groups.begin(), groups.end(), name) != groups.end()) return;
-    loaded_.problems.push_back(fmt::format("{}:{}: {}: {} has no process group {:?}, only {}", launch::kProjectFileName, line, key,
+    loaded_.problems.push_back(fmt::format("Error: {}:{}: {}: {} has no process group {:?}, only {}", launch::kProjectFileName, line, key,
                                            app.name, name, fmt::join(groups, ", ")));
   };
   for (const auto& machines : file_->machines) check(machines.group, machines.line, "machines.group");
@@ -148,6 +152,7 @@ void Loader::build_app() {
   app.primary_region = config_->primary_region.value_or(kDefaultRegion);
   app.local_env = file_->env;
   app.host_ports = file_->ports;
+  for (const launch::Expectation& expectation : file_->expect) app.six_pn_ports.push_back(expectation.six_pn_port);
   if (file_->secrets_file) {
     launch::SecretsReading secrets = launch::load_secrets(directory_ / *file_->secrets_file);
     fail(secrets.problems);
@@ -168,7 +173,7 @@ LoadedProject load_project(const fs::path& directory, const LoadOptions& options
   fs::path absolute = fs::canonical(directory, failed);
   if (failed || !fs::is_directory(absolute)) {
     LoadedProject loaded;
-    loaded.problems.push_back(fmt::format("{}: {}", directory.string(), failed ? failed.message() : "not a directory"));
+    loaded.problems.push_back(fmt::format("Error: {}: {}", directory.string(), failed ? failed.message() : "not a directory"));
     return loaded;
   }
   return Loader(std::move(absolute), options).load();

@@ -19,7 +19,7 @@ struct LoadOptions {
 
 struct LoadedProject {
   std::optional<AppSpec> app;         ///< absent when there are errors
-  std::vector<std::string> problems;  ///< rendered, one a line: errors first seen in any file
+  std::vector<std::string> problems;  ///< rendered for the user, one a line
   std::vector<std::string> notes;     ///< what is worth knowing, rendered
 };
 

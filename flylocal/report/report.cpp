@@ -45,4 +45,33 @@ boost::json::value to_json(const Report& report) {
   return {{"ok", !report.has_problems()}, {"findings", std::move(findings)}};
 }
 
+Report from_json(const boost::json::value& value) {
+  auto text = [](const boost::json::object& object, const char* key) {
+    const boost::json::value* member = object.if_contains(key);
+    return member && member->is_string() ? std::string(member->get_string()) : std::string();
+  };
+  auto path = [](std::string_view word) {
+    for (Path one : {Path::kReachable, Path::kRefused, Path::kTimedOut})
+      if (word == name(one)) return one;
+    return Path::kUntried;
+  };
+  Report report;
+  for (const boost::json::value& one : value.at("findings").as_array()) {
+    const boost::json::object& object = one.as_object();
+    Finding& finding = report.findings.emplace_back();
+    for (auto severity : {Finding::Severity::kOk, Finding::Severity::kProblem})
+      if (text(object, "severity") == name(severity)) finding.severity = severity;
+    finding.code = text(object, "code");
+    finding.app = text(object, "app");
+    finding.process_group = text(object, "process_group");
+    finding.machine = text(object, "machine");
+    finding.region = text(object, "region");
+    finding.port = static_cast<std::uint16_t>(object.at("port").to_number<int>());
+    finding.proxy = path(text(object, "fly_proxy"));
+    finding.six_pn = path(text(object, "six_pn"));
+    finding.sentence = text(object, "sentence");
+  }
+  return report;
+}
+
 }  // namespace flylocal::report

@@ -29,5 +29,7 @@ struct Report {
 std::string_view name(Path path);
 std::string_view name(Finding::Severity severity);
 boost::json::value to_json(const Report& report);
+/// The report that to_json() wrote; unknown words count as untried and pending.
+Report from_json(const boost::json::value& value);
 
 }  // namespace flylocal::report

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <set>
+#include <map>
 
 #include "flylocal/report/verdict.hpp"
 
@@ -27,7 +27,9 @@ struct Subject {
   std::string machine_id;
   std::uint16_t port = 0;
   Finding finding;
+  Requirement required;
   bool certain = false;
+  bool told_early = false;
   std::chrono::steady_clock::time_point unchanged_since{};
 };
 
@@ -83,20 +85,28 @@ std::string last_lines(sandbox::Sandbox& sandbox, const std::string& machine) {
   auto& logs = sandbox.logs();
   for (auto number = logs.end(); number > logs.begin() && static_cast<int>(lines.size()) < kLines; --number) {
     const sandbox::LogLine& line = logs.at(number - 1);
-    if (line.machine == machine && line.source == sandbox::LogLine::Source::kApp && !line.text.empty())
+    // A program that is restarted says the same again; once is enough.
+    if (line.machine == machine && line.source == sandbox::LogLine::Source::kApp && !line.text.empty() &&
+        std::find(lines.begin(), lines.end(), line.text) == lines.end())
       lines.insert(lines.begin(), line.text);
   }
   return fmt::format("{}", fmt::join(lines, " | "));
 }
 
-Task<Evidence> collect(sandbox::Sandbox& sandbox, Machine& machine, std::uint16_t port) {
+std::string restarts(int count) { return count == 1 ? "once" : fmt::format("{} times", count); }
+
+Task<Evidence> collect(sandbox::Sandbox& sandbox, Machine& machine, std::uint16_t port, Requirement required) {
   const auto& address = machine.spec().address;
   Evidence evidence;
   evidence.port = port;
+  evidence.required = required;
   evidence.private_ipv4 = address.private_ipv4;
   evidence.global_services = address.global_services();
   evidence.six_pn = address.six_pn;
   evidence.not_running = why_not_running(machine);
+  // A job that has done its work is no service that is gone.
+  const bool finished = port == 0 && machine.state() == MachineState::kStopped && machine.last_exit() && machine.last_exit()->exit_code == 0;
+  if (finished) evidence.not_running.reset();
   if (evidence.not_running) {
     if (std::string lines = last_lines(sandbox, machine.id()); !lines.empty()) *evidence.not_running += "; it last said: " + lines;
     co_return evidence;
@@ -113,12 +123,12 @@ Task<Evidence> collect(sandbox::Sandbox& sandbox, Machine& machine, std::uint16_
     return s.protocol == netns::BoundSocket::Protocol::kTcp && s.port == port;
   });
   // Without a listener the kernel refuses; asking it again and again would only fill the program's log.
-  if (!listens) {
+  if (port == 0 || !listens) {
     evidence.proxy = evidence.six_pn_path = Path::kRefused;
     // Between two crashes it runs for a moment; "not listening yet" would be the smaller half of the truth.
-    if (machine.restart_count() > 0 && machine.last_exit() && evidence.sockets.empty())
-      evidence.not_running = fmt::format("the program keeps ending: it exited with code {} and was restarted {} times; it last said: {}",
-                                         machine.last_exit()->exit_code, machine.restart_count(), last_lines(sandbox, machine.id()));
+    if (machine.restart_count() > 0 && machine.last_exit() && (port == 0 || evidence.sockets.empty()))
+      evidence.not_running = fmt::format("the program keeps ending: it exited with code {} and was restarted {}; it last said: {}",
+                                         machine.last_exit()->exit_code, restarts(machine.restart_count()), last_lines(sandbox, machine.id()));
     co_return evidence;
   }
   const auto& network = sandbox.network_of(machine);
@@ -128,18 +138,38 @@ Task<Evidence> collect(sandbox::Sandbox& sandbox, Machine& machine, std::uint16_
   co_return evidence;
 }
 
+bool offers(const project::GroupSpec& group, std::uint16_t port) {
+  return std::any_of(group.config.services.begin(), group.config.services.end(),
+                     [&](const config::Service& service) { return service.internal_port == port; });
+}
+
+/// Whose port an [[expect]] means: the group's that has it as a service, else the default group's (platform facts 7.7).
+std::string group_of_expectation(const project::AppSpec& app, std::uint16_t port) {
+  for (const auto& [name, group] : app.groups)
+    if (offers(group, port)) return name;
+  return app.groups.contains("app") ? "app" : app.groups.begin()->first;
+}
+
 std::vector<Subject> subjects_of(sandbox::Sandbox& sandbox) {
   std::vector<Subject> subjects;
   for (const auto& machine : sandbox.machines()) {
     const auto& record = machine->spec().record;
     const auto& group = sandbox.find_app(record.app)->groups.at(record.process_group);
-    std::set<std::uint16_t> ports;
+    std::map<std::uint16_t, Requirement> ports;
     for (const config::Service& service : group.config.services)
-      if (service.protocol != config::TransportProtocol::kUdp) ports.insert(service.internal_port);
-    for (std::uint16_t port : ports) {
+      if (service.protocol != config::TransportProtocol::kUdp) ports[service.internal_port].proxy = true;
+    for (std::uint16_t port : sandbox.find_app(record.app)->six_pn_ports) {
+      if (group_of_expectation(*sandbox.find_app(record.app), port) != record.process_group) continue;
+      const bool is_service = ports.contains(port);
+      ports[port].six_pn = true;
+      ports[port].proxy = is_service;
+    }
+    if (ports.empty()) ports[0].proxy = false;
+    for (const auto& [port, required] : ports) {
       Subject& subject = subjects.emplace_back();
       subject.machine_id = record.id;
       subject.port = port;
+      subject.required = required;
       subject.finding.app = record.app;
       subject.finding.process_group = record.process_group;
       subject.finding.machine = record.id;
@@ -151,9 +181,9 @@ std::vector<Subject> subjects_of(sandbox::Sandbox& sandbox) {
 }
 
 Task<> look_at(sandbox::Sandbox& sandbox, Subject& subject, std::chrono::steady_clock::time_point start) {
-  Machine* machine = sandbox.find_machine(subject.machine_id);
+  const auto machine = sandbox.find_machine(subject.machine_id);
   if (!machine) co_return;
-  Evidence evidence = co_await collect(sandbox, *machine, subject.port);
+  Evidence evidence = co_await collect(sandbox, *machine, subject.port, subject.required);
   Finding seen = judge(evidence);
   const auto now = std::chrono::steady_clock::now();
   if (seen.code != subject.finding.code) subject.unchanged_since = now;
@@ -162,7 +192,11 @@ Task<> look_at(sandbox::Sandbox& sandbox, Subject& subject, std::chrono::steady_
   subject.finding.proxy = seen.proxy;
   subject.finding.six_pn = seen.six_pn;
   subject.finding.sentence = seen.sentence;
-  if (seen.severity == Finding::Severity::kOk) {
+  if (seen.code == "running") {
+    // Without a port to look at, only time tells a worker from one that crashes at once.
+    subject.certain = machine->state() == MachineState::kStopped ||
+                      (machine->restart_count() == 0 && now - machine->started_at() >= kCertainAfter);
+  } else if (seen.severity == Finding::Severity::kOk) {
     subject.certain = true;
   } else if (seen.code == "not-running") {
     subject.certain = machine->state() != MachineState::kStarting;
@@ -184,7 +218,7 @@ std::chrono::milliseconds patience(const sandbox::Sandbox& sandbox) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(longest);
 }
 
-Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds time_limit) {
+Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds time_limit, const EarlyFinding& on_early) {
   const auto start = std::chrono::steady_clock::now();
   const auto deadline = start + time_limit;
   std::vector<Subject> subjects = subjects_of(sandbox);
@@ -194,6 +228,10 @@ Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds ti
     for (Subject& subject : subjects) {
       if (!subject.certain) co_await look_at(sandbox, subject, start);
       all_certain &= subject.certain;
+      const bool early = !subject.certain && !subject.told_early && subject.finding.severity != Finding::Severity::kOk &&
+                         std::chrono::steady_clock::now() - start >= kCertainAfter;
+      if (early && on_early) on_early(subject.finding);
+      subject.told_early |= early;
     }
     const bool cancelled = co_await is_cancelled();
     if (cancelled) break;
@@ -204,7 +242,7 @@ Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds ti
   }
   Report report;
   for (Subject& subject : subjects) {
-    if (Machine* machine = sandbox.find_machine(subject.machine_id)) {
+    if (auto machine = sandbox.find_machine(subject.machine_id)) {
       if (subject.finding.severity == Finding::Severity::kProblem) machine->findings()[subject.port] = subject.finding.sentence;
       else machine->findings().erase(subject.port);
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 #include "flylocal/report/report.hpp"
 #include "flylocal/sandbox/sandbox.hpp"
@@ -15,6 +16,10 @@ std::chrono::milliseconds patience(const sandbox::Sandbox& sandbox);
 /// certain or the time is over. A port that answers is certain at once; one that is bound where Fly Proxy cannot
 /// reach it, when that has been so for two seconds; anything else only at the deadline, since the server may
 /// still be starting. Tells each machine's findings to the proxy.
-Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds time_limit);
+///
+/// `on_early` (may be empty) is called once for each port that is not certain after two seconds, with what is seen so
+/// far. A process group without TCP services is looked at, too: its program must keep running.
+using EarlyFinding = std::function<void(const Finding&)>;
+Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds time_limit, const EarlyFinding& on_early);
 
 }  // namespace flylocal::report

@@ -93,6 +93,8 @@ Finding judge(const Evidence& evidence) {
   if (evidence.not_running)
     return decide(Finding::Severity::kProblem, "not-running", *evidence.not_running);
 
+  if (evidence.port == 0) return decide(Finding::Severity::kOk, "running", "the program runs; its group has no service");
+
   std::vector<BoundSocket> on_port, elsewhere;
   bool udp_on_port = false;
   for (const BoundSocket& socket : evidence.sockets) {
@@ -103,6 +105,15 @@ Finding judge(const Evidence& evidence) {
     (socket.port == evidence.port ? on_port : elsewhere).push_back(socket);
   }
 
+  if (evidence.required.six_pn && evidence.six_pn_path != Path::kReachable && !on_port.empty() &&
+      (evidence.proxy == Path::kReachable || !evidence.required.proxy))
+    return decide(Finding::Severity::kProblem, "6pn-unreachable",
+                  fmt::format("{} listens on {}, and flylocal.toml expects port {} to be reachable over 6PN: listen on [::]:{} or "
+                              "fly-local-6pn:{}", owner_of(evidence, on_port.front()), describe(on_port), evidence.port, evidence.port,
+                              evidence.port));
+  if (!evidence.required.proxy && evidence.six_pn_path == Path::kReachable)
+    return decide(Finding::Severity::kOk, "ok", fmt::format("{} listens on {}: reachable over 6PN",
+                                                            on_port.empty() ? "the machine" : owner_of(evidence, on_port.front()), describe(on_port)));
   if (evidence.proxy == Path::kReachable) {
     const std::string who = on_port.empty() ? "the machine" : owner_of(evidence, on_port.front()) + " listens on " + describe(on_port);
     if (evidence.six_pn_path == Path::kReachable)

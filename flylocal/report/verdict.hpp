@@ -11,9 +11,16 @@
 
 namespace flylocal::report {
 
-/// What was seen of one machine with regard to one service port.
+/// What must hold of a port for all to be well.
+struct Requirement {
+  bool proxy = true;    ///< Fly Proxy must reach it: a TCP service has it as internal_port
+  bool six_pn = false;  ///< other machines must reach it over 6PN: [[expect]] says so
+};
+
+/// What was seen of one machine with regard to one port.
 struct Evidence {
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;  ///< 0: the machine has no port to look at, it only has to run
+  Requirement required;
   boost::asio::ip::address_v4 private_ipv4;
   boost::asio::ip::address_v4 global_services;
   boost::asio::ip::address_v6 six_pn;

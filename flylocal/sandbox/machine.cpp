@@ -176,6 +176,8 @@ Task<> Machine::watch_guest() {
       record_event("start", "flyd", "");
     } else if (auto* exited = std::get_if<netns::GuestExited>(&*event)) {
       note_exit(exited->wait_status);
+      // From now on nothing must be sent to it, although its output and its namespaces take a little longer.
+      set_state(MachineState::kStopping);
       co_return;
     } else {
       failure_ = std::get<netns::GuestFailed>(*event).error.message;

@@ -58,9 +58,8 @@ Result<> Planner::add_service(const project::AppSpec& app, const project::GroupS
   }
   for (const config::ServicePort& port : service.ports) {
     if (port.has(config::Handler::kTls) || port.has(config::Handler::kPgTls) || port.has(config::Handler::kProxyProto)) {
-      if (!port.has(config::Handler::kHttp))
-        plan_.notes.push_back(fmt::format("{}: port {} is not published yet: its handlers need TLS or the PROXY protocol",
-                                          app.name, port.range.first));
+      plan_.notes.push_back(fmt::format("{}: port {} is not published: TLS and the PROXY protocol are not emulated yet", app.name,
+                                        port.range.first));
       continue;
     }
     const bool http = port.has(config::Handler::kHttp);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <future>
 
@@ -130,7 +132,7 @@ Result<> Sandbox::publish_ports() {
   return {};
 }
 
-Result<Machine*> Sandbox::add_machine(const project::AppSpec& app, const project::GroupSpec& group,
+Result<std::shared_ptr<Machine>> Sandbox::add_machine(const project::AppSpec& app, const project::GroupSpec& group,
                                       const std::string& region, int ordinal) {
   const SandboxNetwork& network = network_of_app(app);
   auto record = store_.machine(app.name, group.config.group, region, ordinal, network.number);
@@ -155,6 +157,9 @@ Result<Machine*> Sandbox::add_machine(const project::AppSpec& app, const project
   if (group.config.mount) {
     auto volume = store_.volume(*record, group.config.mount->source);
     if (!volume) return volume.error();
+    // As the platform's init does; where the ids cannot be had, find_run_user() has said so.
+    if (user.user && ::chown(volume->directory.c_str(), user.user->uid, user.user->gid) != 0)
+      return system_error("give the volume " + volume->directory.string() + " to the program's user", errno);
     spec.guest.binds.push_back({volume->directory, group.config.mount->destination});
   }
   spec.guest.program.argv = group.launch.argv;
@@ -162,7 +167,7 @@ Result<Machine*> Sandbox::add_machine(const project::AppSpec& app, const project
   spec.guest.program.env = guest_environment(app, group, *record, spec.instance_id, user.home);
   spec.guest.program.working_directory = group.launch.working_directory;
   spec.guest.program.user = user.user;
-  return machines_.emplace_back(std::make_unique<Machine>(std::move(spec), world_)).get();
+  return machines_.emplace_back(std::make_shared<Machine>(std::move(spec), world_));
 }
 
 const project::AppSpec* Sandbox::find_app(std::string_view name) const {
@@ -170,22 +175,22 @@ const project::AppSpec* Sandbox::find_app(std::string_view name) const {
   return found == apps_.end() ? nullptr : &*found;
 }
 
-Machine* Sandbox::find_machine(std::string_view id) {
-  Machine* found = nullptr;
-  for (auto& machine : machines_) {
-    if (machine->id() == id) return machine.get();
+std::shared_ptr<Machine> Sandbox::find_machine(std::string_view id) {
+  std::shared_ptr<Machine> found;
+  for (const auto& machine : machines_) {
+    if (machine->id() == id) return machine;
     if (id.empty() || !machine->id().starts_with(id)) continue;
     if (found) return nullptr;
-    found = machine.get();
+    found = machine;
   }
   return found;
 }
 
-std::vector<Machine*> Sandbox::machines_of(std::string_view app, std::string_view process_group) {
-  std::vector<Machine*> result;
-  for (auto& machine : machines_)
+std::vector<std::shared_ptr<Machine>> Sandbox::machines_of(std::string_view app, std::string_view process_group) {
+  std::vector<std::shared_ptr<Machine>> result;
+  for (const auto& machine : machines_)
     if (machine->spec().record.app == app && machine->spec().record.process_group == process_group)
-      result.push_back(machine.get());
+      result.push_back(machine);
   return result;
 }
 
@@ -206,22 +211,25 @@ Task<> Sandbox::start_machines() {
 
 Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, std::string region, int count) {
   const project::AppSpec* app = find_app(app_name);
+  if (closing_) co_return Error{"the sandbox is stopping"};
   if (!app) co_return Error{fmt::format("no app {} in this sandbox", app_name)};
   auto group = app->groups.find(process_group);
   if (group == app->groups.end()) co_return Error{fmt::format("app {} has no process group {}", app_name, process_group)};
   if (region.empty()) region = app->primary_region;
+  const bool is_region = region.size() == 3 && std::all_of(region.begin(), region.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  if (!is_region) co_return Error{fmt::format("region: found {:?}, allowed: three lower-case letters, e.g. ams", region)};
 
-  std::vector<Machine*> surplus;
+  std::vector<std::shared_ptr<Machine>> surplus;
   std::vector<bool> present(static_cast<std::size_t>(count), false);
-  for (Machine* machine : machines_of(app_name, process_group)) {
+  for (const auto& machine : machines_of(app_name, process_group)) {
     if (machine->spec().record.region != region) continue;
     if (machine->spec().record.ordinal >= count) surplus.push_back(machine);
     else present[static_cast<std::size_t>(machine->spec().record.ordinal)] = true;
   }
   TaskGroup changes(executor_);
-  auto remove = [](Sandbox& self, Machine* machine) -> Task<> { co_await self.remove_machine(machine); };
+  auto remove = [](Sandbox& self, std::shared_ptr<Machine> machine) -> Task<> { co_await self.remove_machine(machine); };
   auto start = [](Machine& machine) -> Task<> { (void)co_await machine.start("user"); };
-  for (Machine* machine : surplus) changes.spawn("removal of machine " + machine->id(), remove(*this, machine));
+  for (const auto& machine : surplus) changes.spawn("removal of machine " + machine->id(), remove(*this, machine));
   Result<> outcome;
   for (int ordinal = 0; ordinal < count && outcome; ++ordinal) {
     if (present[static_cast<std::size_t>(ordinal)]) continue;
@@ -233,14 +241,15 @@ Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, s
   co_return outcome;
 }
 
-Task<> Sandbox::remove_machine(Machine* machine) {
+Task<> Sandbox::remove_machine(std::shared_ptr<Machine> machine) {
   co_await machine->stop("user");
   co_await machine->shutdown();
-  std::erase_if(machines_, [&](auto& one) { return one.get() == machine; });
+  std::erase(machines_, machine);
   publish_soon();
 }
 
 Task<> Sandbox::shutdown() {
+  closing_ = true;
   TaskGroup stopping(executor_);
   auto stop = [](Machine& machine) -> Task<> { co_await machine.stop("user"); };
   for (auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), stop(*machine));
@@ -314,7 +323,7 @@ void Sandbox::publish() {
         if (configured.concurrency.hard_limit) service.concurrency.hard_limit = static_cast<std::uint32_t>(*configured.concurrency.hard_limit);
         break;
       }
-      for (Machine* machine : machines_of(backend.app, backend.process_group)) {
+      for (const auto& machine : machines_of(backend.app, backend.process_group)) {
         const MachineSpec& spec = machine->spec();
         if (machine->is_started()) {
           const auto finding = machine->findings().find(backend.internal_port);

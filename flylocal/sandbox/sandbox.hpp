@@ -61,11 +61,12 @@ class Sandbox {
   const std::vector<project::AppSpec>& apps() const { return apps_; }
   const project::AppSpec* find_app(std::string_view name) const;
   /// In the order of their creation.
-  const std::vector<std::unique_ptr<Machine>>& machines() const { return machines_; }
-  /// By id; a unique beginning of one will do. Null when there is none, or several.
-  Machine* find_machine(std::string_view id);
+  const std::vector<std::shared_ptr<Machine>>& machines() const { return machines_; }
+  /// By id; a unique beginning of one will do. Null when there is none, or several. Shared, so that who waits for
+  /// something of a machine may go on when it is scaled away.
+  std::shared_ptr<Machine> find_machine(std::string_view id);
   /// The machines of one app's group, by ordinal.
-  std::vector<Machine*> machines_of(std::string_view app, std::string_view process_group);
+  std::vector<std::shared_ptr<Machine>> machines_of(std::string_view app, std::string_view process_group);
   const std::vector<PublishedPort>& ports() const { return ports_; }
   const SandboxNetwork& network_of(const Machine& machine) const;
   const SandboxNetwork& network_of_app(const project::AppSpec& app) const;
@@ -91,9 +92,9 @@ class Sandbox {
   Result<> open_networks();
   Result<> start_threads(const Options& options);
   Result<> publish_ports();
-  Result<Machine*> add_machine(const project::AppSpec& app, const project::GroupSpec& group, const std::string& region,
+  Result<std::shared_ptr<Machine>> add_machine(const project::AppSpec& app, const project::GroupSpec& group, const std::string& region,
                                int ordinal);
-  Task<> remove_machine(Machine* machine);
+  Task<> remove_machine(std::shared_ptr<Machine> machine);
   Result<> serve_dns(const SandboxNetwork& network);
   void publish();
 
@@ -112,9 +113,10 @@ class Sandbox {
   std::unique_ptr<proxy::Proxy> proxy_;
   std::vector<PublishedPort> ports_;
   MachineWorld world_;
-  std::vector<std::unique_ptr<Machine>> machines_;
+  std::vector<std::shared_ptr<Machine>> machines_;
   TaskGroup tasks_;
   bool publish_pending_ = false;
+  bool closing_ = false;
 };
 
 }  // namespace flylocal::sandbox
