@@ -1,0 +1,11 @@
+CMD ["sh"
+FROM
+FROM a AS b AS c
+COPY
+ENV A
+ENV =x
+WORKDIR
+EXPOSE 99999 a/b 5-1
+USER ${
+FROBNICATE now
+COPY --from=missing a b

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Installs what is missing, builds, and runs the tests through ctest: tests/run.sh [PART...]
+#
+#   unit     the unit tests of a release build
+#   system   the release build, driven as a user would
+#   asan     both with AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan     both with ThreadSanitizer
+#   fuzz     every fuzz target for ten seconds, from its corpus
+#   bench    the benchmarks of the release build; only when named
+#
+# Without a PART: all but bench. The exit code is 1 if any part failed, 2 if a PART does not exist.
+set -u
+cd "$(dirname "$0")/.."
+
+[ $# -gt 0 ] || set -- unit system asan tsan fuzz
+for part in "$@"; do
+  case "$part" in
+    unit | system | asan | tsan | fuzz | bench) ;;
+    *)
+      echo "there is no part $part; these exist: unit system asan tsan fuzz bench" >&2
+      exit 2
+      ;;
+  esac
+done
+
+# A machine that is there for testing has to be able to run sandboxes: what cannot run is no skipped test then.
+if [ "${CI:-}" = true ]; then
+  FLYLOCAL_NETNS_MUST_WORK=1
+  export FLYLOCAL_NETNS_MUST_WORK
+fi
+export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+# tests PRESET LABELS [OPTION...]: a part that finds no test has failed.
+tests() {
+  preset=$1
+  labels=$2
+  shift 2
+  $wrapper ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -L "^($labels)\$" "$@"
+}
+
+run() {
+  wrapper=
+  case "$1" in
+    unit) tests/build.sh release && tests release unit ;;
+    system) tests/build.sh release && tests release system ;;
+    asan) tests/build.sh asan && tests asan 'unit|system' ;;
+    tsan)
+      # Its fixed layout of memory and a kernel that randomizes addresses by more than 28 bits exclude each other.
+      if setarch -R true 2>/dev/null; then wrapper='setarch -R'; fi
+      tests/build.sh tsan && tests tsan 'unit|system'
+      ;;
+    # The sanitizers' run-time libraries are only recommended by Debian's clang.
+    fuzz) FLYLOCAL_EXTRA_PACKAGES="libclang-rt-14-dev llvm ${FLYLOCAL_EXTRA_PACKAGES:-}" tests/build.sh fuzz && tests fuzz fuzz ;;
+    bench) tests/build.sh release && tests release bench --verbose ;;
+  esac
+}
+
+failed=
+for part in "$@"; do
+  printf '\n===== %s =====\n' "$part"
+  run "$part" || failed="$failed $part"
+done
+if [ -n "$failed" ]; then
+  printf '\nFailed:%s (of: %s)\n' "$failed" "$*"
+  exit 1
+fi
+printf '\nPassed: %s\n' "$*"
