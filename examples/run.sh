@@ -1,43 +1,60 @@
 #!/bin/sh
 # Builds flylocal, installing what is missing, and runs one of the examples with it: examples/run.sh [NAME]
-# Shows what `flylocal up` prints and what a client gets, then stops the sandbox. Leaves nothing behind but build/.
+# Shows what `flylocal up` prints and what a client gets, then stops the sandbox. Leaves nothing behind but build/
+# and what the example itself compiles.
 set -eu
 cd "$(dirname "$0")"
 name=${1:-hello}
-if [ ! -d "$name" ]; then
-  echo "there is no example $name; these exist:" >&2
+if [ $# -gt 1 ] || ! ls "$name"/fly.toml "$name"/*/fly.toml 2>/dev/null | grep -q .; then
+  echo "usage: examples/run.sh [NAME]; the examples are:" >&2
   for one in */; do echo "  ${one%/}" >&2; done
   exit 2
 fi
 ../tests/build.sh release flylocal
 flylocal=$PWD/../build/release/flylocal/flylocal
-[ -f "$name/Makefile" ] && make -C "$name"
+if [ -f "$name/Makefile" ]; then make -s -C "$name"; fi
 
 # An example with several apps has a directory for each.
 if [ -f "$name/fly.toml" ]; then projects=$name; else projects=$(dirname "$name"/*/fly.toml); fi
 
+# A state directory of its own, so that a sandbox that already runs here is no obstacle.
+up=
 XDG_STATE_HOME=$(mktemp -d)
 export XDG_STATE_HOME
-trap 'rm -rf "$XDG_STATE_HOME"' EXIT
+clean_up() {
+  if [ -n "$up" ]; then
+    # After Ctrl-C it is stopping already, and another signal would tell it to kill its machines.
+    "$flylocal" down >/dev/null 2>&1 || kill "$up" 2>/dev/null || true
+    wait "$up" || true
+  fi
+  rm -rf "$XDG_STATE_HOME"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
-echo "\$ flylocal up $projects"
+echo "\$ flylocal up" $projects
 "$flylocal" up $projects &
 up=$!
-trap 'kill $up 2>/dev/null; wait $up; rm -rf "$XDG_STATE_HOME"' EXIT
-
-# Up as soon as it answers on its control socket.
+# It answers on its control socket as soon as the ports are open.
 until "$flylocal" status >/dev/null 2>&1; do
-  kill -0 $up 2>/dev/null || { wait $up; exit $?; }
+  if ! kill -0 "$up" 2>/dev/null; then
+    code=0
+    wait "$up" || code=$?
+    up=
+    exit "$code"
+  fi
   sleep 0.1
 done
-# The proxy waits for a server that is still starting, so that one request is enough.
-"$flylocal" status --json | grep -o '"http://[^"]*"' | tr -d '"' | while read -r url; do
-  echo "\$ curl -i $url"
+# This call ends when the bind report is certain, or its patience (15 seconds, or the longest grace_period) is over.
+curl -fsS --unix-socket "$XDG_STATE_HOME/flylocal/control.sock" http://localhost/flylocal/v1/report >/dev/null
+sleep 0.3
+
+"$flylocal" status | awk '$2 ~ /^http:/ { print $2 }' | while read -r url; do
+  printf '\n$ curl -i %s\n' "$url"
   curl -sS -i --max-time 30 "$url" || true
-  echo
 done
-# The report may take until slow servers had their time; it is the last thing before the end.
+printf '\n$ flylocal status\n'
 "$flylocal" status
-echo "\$ flylocal down"
+printf '\n$ flylocal down\n'
 "$flylocal" down
-wait $up || true

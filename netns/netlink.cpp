@@ -87,6 +87,11 @@ Result<LinkIndex> Netlink::create_bridge(const std::string& name, int mtu) {
   rtnl_link_set_name(link.get(), name.c_str());
   rtnl_link_set_mtu(link.get(), static_cast<unsigned>(mtu));
   rtnl_link_set_flags(link.get(), IFF_UP);
+  // Left to itself a bridge takes its lowest port's address, so that it changes when a port comes or goes; the other
+  // ports would go on sending to the old one, and what is not addressed to the bridge is dropped.
+  constexpr unsigned char kLocalAddress[] = {0x02, 0x00, 0xfd, 0xaa, 0x00, 0x03};
+  NlAddressPtr address(nl_addr_build(AF_LLC, kLocalAddress, sizeof kLocalAddress));
+  rtnl_link_set_addr(link.get(), address.get());
   if (auto done = checked(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL), "create bridge " + name);
       !done)
     return done.error();

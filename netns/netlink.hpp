@@ -23,7 +23,8 @@ class Netlink {
  public:
   static Result<Netlink> open();
 
-  /// Makes a bridge, up. Spanning tree is off, as the kernel makes them, so its ports forward at once.
+  /// Makes a bridge, up, with a hardware address that stays. Spanning tree is off, as the kernel makes them, so its
+  /// ports forward at once.
   Result<LinkIndex> create_bridge(const std::string& name, int mtu);
   struct Veth {
     std::string name;

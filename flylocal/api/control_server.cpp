@@ -89,7 +89,7 @@ class SocketStream final : public Stream {
     co_return co_await write(upgrade_ ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: flylocal\r\n\r\n"
                                       : "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n");
   }
-  Task<> refuse(const Reply& reply) override {
+  Task<> refuse(Reply reply) override {
     const std::string answer = fmt::format("HTTP/1.1 {} Refused\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
                                            reply.status, reply.content_type, reply.body.size(), reply.body);
     co_await write(answer);

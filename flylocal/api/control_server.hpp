@@ -44,7 +44,7 @@ class Stream {
   /// 101 when the client asked to upgrade, else 200 with a body that lasts until the connection ends. False when the
   /// client is gone.
   virtual Task<bool> accept() = 0;
-  virtual Task<> refuse(const Reply& reply) = 0;
+  virtual Task<> refuse(Reply reply) = 0;
   /// Some bytes; none at the end.
   virtual Task<std::string> read() = 0;
   /// False when the client is gone.

@@ -1,5 +1,7 @@
 import http.server
+import signal
 import socket
+import sys
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -15,4 +17,5 @@ class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
 
+signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
 Server(("fly-local-6pn", 9000), Handler).serve_forever()

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -212,4 +213,28 @@ TEST_CASE("a guest on the backbone has the platform's addresses, and is reached 
   exit_status(*guest);
   REQUIRE(ok(backbone->detach(network, address)));
   CHECK(backbone->detach(network, address).has_error());  // its gateway address is gone already
+}
+
+TEST_CASE("a bridge keeps its hardware address when machines come and go, so that their neighbours still find it") {
+  auto backbone = Backbone::create();
+  REQUIRE(ok(backbone));
+  const SixPnNetwork network{"br-default", boost::asio::ip::make_address_v6("fdaa:0:18::")};
+  REQUIRE(ok(backbone->add_network(network)));
+  auto hardware_address = [] {
+    std::unique_ptr<FILE, int (*)(FILE*)> ip(::popen("ip -o link show br-default | grep -o 'link/ether [0-9a-f:]*'", "r"), ::pclose);
+    char line[64] = "";
+    REQUIRE(std::fgets(line, sizeof line, ip.get()));
+    return std::string(line);
+  };
+  const std::string before = hardware_address();
+  const GuestNetwork address{"m0", boost::asio::ip::make_address_v4("172.19.0.2"),
+                             boost::asio::ip::make_address_v6("fdaa:0:18:a7b:7d:f066:b83b:2")};
+  auto guest = Guest::create(shell("exec sleep 1000"));
+  REQUIRE(ok(guest));
+  auto ns = NetworkNamespace::of_process(guest->init_pid());
+  REQUIRE(ok(ns));
+  REQUIRE(ok(backbone->attach(network, address, *ns)));
+  CHECK(hardware_address() == before);
+  REQUIRE(ok(backbone->detach(network, address)));
+  CHECK(hardware_address() == before);
 }
