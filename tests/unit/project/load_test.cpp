@@ -177,13 +177,14 @@ TEST_CASE("flylocal.toml's other keys reach the app, and its commands go before 
   project.file("fly.toml", kTwoGroups)
       .file("flylocal.toml",
             "organization = \"acme\"\nnetwork = \"staging\"\nsecrets_file = \"local/.env\"\n[env]\nLOCAL = \"yes\"\n"
-            "[ports]\n80 = 9080\n5432 = 15432\n[commands]\nweb = [\"sh\", \"-c\", \"a b\"]\n")
+            "[ports]\n80 = 9080\n5432 = 15432\n[commands]\nweb = [\"sh\", \"-c\", \"a b\"]\n[[expect]]\n6pn = 9090\n[[expect]]\n6pn = 9091\n")
       .file("local/.env", "# secrets\nPASSWORD=hunter2\nexport KEY=\"a b\"\n");
   const AppSpec app = project.app();
   CHECK(app.organization == "acme");
   CHECK(app.network == "staging");
   CHECK(app.local_env == std::map<std::string, std::string>{{"LOCAL", "yes"}});
   CHECK(app.host_ports == std::map<std::uint16_t, std::uint16_t>{{80, 9080}, {5432, 15432}});
+  CHECK(app.six_pn_ports == std::vector<std::uint16_t>{9090, 9091});
   CHECK(app.secrets == std::map<std::string, std::string>{{"PASSWORD", "hunter2"}, {"KEY", "a b"}});
   CHECK(app.groups.at("web").launch.argv == Words{"sh", "-c", "a b"});
   CHECK_THAT(app.groups.at("web").launch.source, Catch::Contains("flylocal.toml line 10"));
@@ -229,8 +230,8 @@ TEST_CASE("a process group that flylocal.toml names and fly.toml does not have i
       .file("flylocal.toml", "[[machines]]\ngroup = \"wbe\"\ncount = 2\n\n[commands]\nworkers = [\"sh\"]\nweb = [\"sh\"]\n");
   const std::vector<std::string> problems = project.problems();
   REQUIRE(problems.size() == 2);
-  CHECK_THAT(problems[0], Catch::StartsWith("flylocal.toml:1:") && Catch::Contains("\"wbe\"") && Catch::Contains("web, worker"));
-  CHECK_THAT(problems[1], Catch::StartsWith("flylocal.toml:6:") && Catch::Contains("\"workers\"") && Catch::Contains("web, worker"));
+  CHECK_THAT(problems[0], Catch::StartsWith("Error: flylocal.toml:1:") && Catch::Contains("\"wbe\"") && Catch::Contains("web, worker"));
+  CHECK_THAT(problems[1], Catch::StartsWith("Error: flylocal.toml:6:") && Catch::Contains("\"workers\"") && Catch::Contains("web, worker"));
 }
 
 TEST_CASE("where nothing says what to run, the three ways to say it are shown") {

@@ -114,6 +114,49 @@ TEST_CASE("a machine that does not run is told with its own reason, whatever its
   CHECK(finding.sentence == "node exited with code 1");
 }
 
+TEST_CASE("a port that flylocal.toml expects on 6PN is judged by that path") {
+  struct Case {
+    const char* name;
+    Requirement required;
+    const char* address;
+    Path proxy, six_pn;
+    Finding::Severity severity;
+    const char* code;
+  };
+  const Path yes = Path::kReachable, no = Path::kRefused;
+  const Requirement six_pn_only{.proxy = false, .six_pn = true}, both{.proxy = true, .six_pn = true};
+  const Case cases[] = {
+      {"expected and there", six_pn_only, kSixPn, no, yes, kOk, "ok"},
+      {"expected, and on IPv4 instead", six_pn_only, "0.0.0.0", yes, no, kProblem, "6pn-unreachable"},
+      {"expected, and on loopback", six_pn_only, "127.0.0.1", no, no, kProblem, "6pn-unreachable"},
+      {"a service that is expected on 6PN, too, and is on both", both, "::", yes, yes, kOk, "ok"},
+      {"a service that is expected on 6PN, too, and is on IPv4 only", both, "0.0.0.0", yes, no, kProblem, "6pn-unreachable"},
+      {"a service that is expected on 6PN, too, and is there only", both, kSixPn, no, yes, kProblem, "6pn-only"},
+      {"a service that is expected on 6PN, too, and is on loopback", both, "127.0.0.1", no, no, kProblem, "loopback-only"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    Evidence seen = evidence({tcp(c.address, 8080)}, c.proxy, c.six_pn);
+    seen.required = c.required;
+    const Finding finding = judge(seen);
+    INFO(finding.sentence);
+    CHECK(finding.code == c.code);
+    CHECK(finding.severity == c.severity);
+    CHECK_THAT(finding.sentence, Catch::Contains("node (pid 42)") && Catch::Contains(":8080"));
+  }
+}
+
+TEST_CASE("a machine without a port to look at only has to run") {
+  Evidence seen = evidence({}, Path::kUntried, Path::kUntried);
+  seen.port = 0;
+  seen.required.proxy = false;
+  CHECK(judge(seen).code == "running");
+  CHECK(judge(seen).severity == kOk);
+  seen.not_running = "worker exited with code 2";
+  CHECK(judge(seen).code == "not-running");
+  CHECK(judge(seen).severity == kProblem);
+}
+
 TEST_CASE("a port that answers is well even if its socket could not be read") {
   const Finding finding = judge(evidence({}, Path::kReachable, Path::kReachable));
   CHECK(finding.code == "ok");

@@ -220,7 +220,7 @@ TEST_CASE("a range is one listener a port, up to 64 of them") {
                                   Catch::Contains(std::to_string(last + 1)) && Catch::Contains("flylocal proxy"));
 }
 
-TEST_CASE("what is not published yet is said, but not for the TLS side of an HTTP service") {
+TEST_CASE("what is not published yet is said, with the app, the port and the reason") {
   const std::uint16_t number = free_ports(1);
   config::Service udp = service({raw(5353)}, 5300);
   udp.protocol = config::TransportProtocol::kUdp;
@@ -231,12 +231,13 @@ TEST_CASE("what is not published yet is said, but not for the TLS side of an HTT
     std::vector<std::string> notes;  ///< what the one note contains; empty: there is none
   };
   const Case cases[] = {
-      {"http and its TLS port", service({http(number), port(443, 443, {Handler::kTls, Handler::kHttp})}), 1, {}},
+      {"http and its TLS port", service({http(number), port(443, 443, {Handler::kTls, Handler::kHttp})}), 1, {"web", "443", "TLS"}},
       {"TLS alone", service({port(443, 443, {Handler::kTls})}), 0, {"web", "443", "TLS"}},
       {"PostgreSQL's TLS", service({port(5432, 5432, {Handler::kPgTls})}), 0, {"web", "5432", "TLS"}},
       {"PROXY protocol", service({port(10001, 10001, {Handler::kProxyProto})}), 0, {"web", "10001", "PROXY"}},
       {"UDP", udp, 0, {"web", "UDP", "5300"}},
       {"no ports", service({}), 0, {}},
+      {"http alone", service({http(number)}), 1, {}},
   };
   for (const Case& c : cases) {
     INFO(c.name);
