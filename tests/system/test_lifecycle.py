@@ -205,8 +205,12 @@ class SandboxEnd(Logs):
         self.assertNotIn("got SIGTERM", up.output())
 
     def test_ctrl_c_on_the_terminal_reaches_the_program_once(self):
-        up = self.stubborn("", top="kill_timeout = 1", )
-        up.stop(signal.SIGINT)
+        # A terminal signals the whole process group of its foreground job.
+        up = self.stage.up(self.stage.app("stubborn", program="stubborn.py", top="kill_timeout = 1", service=False),
+                           start_new_session=True)
+        self.wait_for_log("ready")
+        os.killpg(up.pid, signal.SIGINT)
+        self.assertEqual(up.process.wait(harness.PATIENCE), 0)
         self.assertEqual(up.output().count("got SIGINT"), 1)
 
     def test_a_signal_during_the_start_ends_it_too(self):
@@ -217,10 +221,17 @@ class SandboxEnd(Logs):
             self.assertEqual(up.stop(), 0, up.output())
             self.assertEqual(harness.processes_of(project), {})
 
+    def test_a_report_that_still_waits_does_not_delay_the_end(self):
+        up = self.stage.up(self.stage.app("silent", program="stubborn.py", arguments="INT", toml=(
+            '  [[http_service.checks]]\n    path = "/"\n    grace_period = "10m"\n')))
+        self.wait_for_log("ready")
+        self.assertEqual(up.stop(), 0)
+        self.assertIn("got SIGINT", up.output())
+
     def test_down_stops_it_and_waits_for_its_end(self):
         up = self.stubborn("INT")
         self.assert_ok(self.stage.flylocal("down"))
-        self.assertFalse(os.path.exists(f"/proc/{up.pid}/ns"), "down returned before the sandbox's end")
+        self.assertEqual(harness.processes_of(self.stage.directory), {}, "down returned before the sandbox's end")
         self.assertEqual(up.process.wait(harness.PATIENCE), 0)
         self.assertIn("got SIGINT", up.output())
 
