@@ -191,7 +191,7 @@ ErrorPage page_for_failed_dial(const Dialled& dialled, std::string_view host) {
     case Dialled::Outcome::unreachable:
       page.code = "PR03";
       page.attempts = dialled.failed;
-      page.message = fmt::format("No machine of app {} took the connection on port {} ({} failed attempts).",
+      page.message = fmt::format("No machine of app {} took the connection on port {} (attempts that failed: {}).",
                                  page.app, dialled.service->internal_port, dialled.failures);
       break;
     default:

@@ -207,6 +207,7 @@ Task<> ControlServer::Impl::accept_loop() {
       continue;
     }
     LocalSocket connection(std::move(socket));
+    if (!acceptor->is_open()) co_return;  // it came in the turn of the shutdown, when all others were told
     if (is_ours(connection)) tasks.spawn("control connection", serve(std::move(connection)));
   }
 }
@@ -221,6 +222,11 @@ Task<> ControlServer::Impl::serve(LocalSocket socket) {
     auto read = co_await (http::async_read(socket, buffer, parser, as_result) || idle.async_wait(as_result));
     if (read.index() == 1) co_return;
     if (auto error = std::get<0>(std::get<0>(read))) {
+      if (error == http::error::body_limit) {
+        SocketStream stream(socket, {}, false);
+        co_await stream.refuse(Reply::error(413, fmt::format("the body is larger than {} bytes", kMaxBodyBytes)));
+        co_return;
+      }
       if (error == http::error::end_of_stream || error == asio::error::operation_aborted) co_return;
       spdlog::debug("control request: {}", error.message());
       co_return;

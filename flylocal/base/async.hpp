@@ -3,7 +3,9 @@
 #include <boost/asio.hpp>
 #include <chrono>
 
-/// The coroutine vocabulary of all modules. Everything asynchronous runs on an io_context that one thread
+/// The coroutine vocabulary of all modules. A cancelled coroutine is unwound by an exception (operation_aborted) at its
+/// next co_await, so loops need not ask. In GCC 12 an awaited value must be named before it decides a `break` or
+/// `co_return` inside of a loop: otherwise the frame comes out broken. Everything asynchronous runs on an io_context that one thread
 /// runs, so objects need no locks; the executor's concrete type spares the hot paths a virtual call.
 namespace flylocal {
 
@@ -30,9 +32,5 @@ using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 
 /// Waits for `duration`; ends early, without an exception, when the coroutine is cancelled.
 Task<> sleep_for(std::chrono::steady_clock::duration duration);
-
-/// Whether the running coroutine has been cancelled. Name the answer before testing it: GCC 12 builds a broken frame
-/// for an awaited value inside of a condition that leaves a loop.
-Task<bool> is_cancelled();
 
 }  // namespace flylocal

@@ -17,6 +17,8 @@ void TaskGroup::spawn(std::string name, Task<> task) {
     if (failure) {
       try {
         std::rethrow_exception(failure);
+      } catch (const boost::system::system_error& error) {
+        if (!cancelled_ || error.code() != asio::error::operation_aborted) spdlog::error("{}: {}", running->name, error.what());
       } catch (const std::exception& error) {
         spdlog::error("{}: {}", running->name, error.what());
       }
@@ -28,6 +30,7 @@ void TaskGroup::spawn(std::string name, Task<> task) {
 }
 
 void TaskGroup::cancel() {
+  cancelled_ = true;
   // Emitting may end a task at once and take it out of the list, so the list is walked by position.
   for (auto it = running_.begin(); it != running_.end();) {
     auto current = it++;
@@ -36,7 +39,11 @@ void TaskGroup::cancel() {
 }
 
 Task<> TaskGroup::wait() {
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  // A coroutine of its own without a cancellation slot: the tasks use what the caller's frames hold.
+  co_await asio::co_spawn(executor_, wait_until_empty(), asio::bind_cancellation_slot(asio::cancellation_slot(), use_task));
+}
+
+Task<> TaskGroup::wait_until_empty() {
   while (!running_.empty()) co_await emptied_.wait();
 }
 

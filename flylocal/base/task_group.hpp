@@ -8,7 +8,7 @@
 namespace flylocal {
 
 /// Owns the coroutines that run beside their maker: none is detached. A task that ends with an exception is
-/// logged by its name. All members belong to the io_context's one thread.
+/// logged by its name, but for the one that unwinds it after cancel(). All members belong to the io_context's one thread.
 class TaskGroup {
  public:
   explicit TaskGroup(Executor executor) : executor_(std::move(executor)), emptied_(executor_) {}
@@ -19,9 +19,9 @@ class TaskGroup {
 
   /// Starts `task` at the executor's next turn.
   void spawn(std::string name, Task<> task);
-  /// Cancels every task at its present wait. Tasks may still await clean-up if they reset their cancellation state.
+  /// Cancels every task at its present wait.
   void cancel();
-  /// Ends when no task runs.
+  /// Ends when no task runs; a cancellation of the caller does not shorten it, but takes effect afterwards.
   Task<> wait();
   std::size_t size() const { return running_.size(); }
 
@@ -30,8 +30,10 @@ class TaskGroup {
     std::string name;
     asio::cancellation_signal cancel;
   };
+  Task<> wait_until_empty();
   Executor executor_;
   Notifier emptied_;
+  bool cancelled_ = false;
   std::list<Running> running_;
 };
 

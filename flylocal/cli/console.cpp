@@ -76,6 +76,8 @@ UniqueFd resize_events() {
 
 /// Carries bytes both ways until the machine reports the exit code.
 int converse(const UniqueFd& connection, bool terminal) {
+  // The machine may be done before all input is sent; what it said is still to be read.
+  ::signal(SIGPIPE, SIG_IGN);
   RawTerminal raw(terminal);
   UniqueFd resized = terminal ? resize_events() : UniqueFd();
   api::FrameReader frames;

@@ -31,20 +31,54 @@ Colour colour_of(std::string_view key) {
   return kChoices[std::hash<std::string_view>{}(key) % kChoices.size()];
 }
 
+namespace {
+
+/// The end of the escape sequence that begins at `at` (ECMA-48: CSI with parameters, intermediates and a final octet;
+/// OSC, DCS and their like until BEL or ST; else ESC and one octet).
+std::size_t end_of_escape(std::string_view text, std::size_t at) {
+  std::size_t i = at + 1;
+  if (i >= text.size()) return i;
+  if (text[i] == '[') {
+    for (++i; i < text.size() && text[i] >= 0x20 && text[i] <= 0x3f; ++i) {
+    }
+    return std::min(i + 1, text.size());
+  }
+  if (std::string_view("]PX^_").find(text[i]) != std::string_view::npos) {
+    for (++i; i < text.size(); ++i) {
+      if (text[i] == '\a') return i + 1;
+      if (text[i] == 0x1b) return std::min(i + 2, text.size());
+    }
+    return i;
+  }
+  return i + 1;
+}
+
+bool is_colour(std::string_view escape) {
+  return escape.size() >= 3 && escape[1] == '[' && escape.back() == 'm' &&
+         escape.substr(2, escape.size() - 3).find_first_not_of("0123456789;:") == std::string_view::npos;
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
   std::string result;
   result.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c == 0x1b && i + 1 < text.size() && text[i + 1] == '[') {
-      // A colour (CSI ... m) of the program itself is kept on a terminal; every other sequence goes.
-      std::size_t end = i + 2;
-      while (end < text.size() && (text[end] == ';' || (text[end] >= '0' && text[end] <= '9'))) ++end;
-      if (end < text.size() && text[end] == 'm' && colours_enabled()) result.append(text.substr(i, end - i + 1));
-      i = std::min(end, text.size() - 1);
+    if (c == 0x1b) {
+      // A colour of the program itself is kept on a terminal; every other sequence goes.
+      const std::size_t end = end_of_escape(text, i);
+      if (colours_enabled() && is_colour(text.substr(i, end - i))) result.append(text.substr(i, end - i));
+      i = end;
+      continue;
+    }
+    // U+0080 to U+009F in UTF-8 are control characters, too: xterm takes U+009B for ESC [.
+    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0x80 && static_cast<unsigned char>(text[i + 1]) <= 0x9f) {
+      i += 2;
       continue;
     }
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) result += text[i];
+    ++i;
   }
   return result;
 }

@@ -44,16 +44,12 @@ Task<> show_progress(Running& running) {
                                         paint(colour, name(state))));
     }
     co_await running.sandbox.changed().wait();
-    const bool cancelled = co_await is_cancelled();
-    if (cancelled) co_return;
   }
 }
 
 Task<> until_stopped(Running& running) {
   while (!running.stopping) {
     co_await running.stop_requested.wait();
-    const bool cancelled = co_await is_cancelled();
-    if (cancelled) co_return;
   }
 }
 

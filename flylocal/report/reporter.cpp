@@ -233,8 +233,6 @@ Task<Report> make_report(sandbox::Sandbox& sandbox, std::chrono::milliseconds ti
       if (early && on_early) on_early(subject.finding);
       subject.told_early |= early;
     }
-    const bool cancelled = co_await is_cancelled();
-    if (cancelled) break;
     const auto now = std::chrono::steady_clock::now();
     if (all_certain || now >= deadline) break;
     co_await sleep_for(std::min<std::chrono::steady_clock::duration>(interval, deadline - now));

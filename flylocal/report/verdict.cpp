@@ -96,10 +96,10 @@ Finding judge(const Evidence& evidence) {
   if (evidence.port == 0) return decide(Finding::Severity::kOk, "running", "the program runs; its group has no service");
 
   std::vector<BoundSocket> on_port, elsewhere;
-  bool udp_on_port = false;
+  const BoundSocket* udp_on_port = nullptr;
   for (const BoundSocket& socket : evidence.sockets) {
     if (socket.protocol == BoundSocket::Protocol::kUdp) {
-      udp_on_port |= socket.port == evidence.port;
+      if (socket.port == evidence.port) udp_on_port = &socket;
       continue;
     }
     (socket.port == evidence.port ? on_port : elsewhere).push_back(socket);
@@ -127,13 +127,18 @@ Finding judge(const Evidence& evidence) {
     return decide(Finding::Severity::kProblem, cause.code, std::move(cause.sentence));
   }
   if (!elsewhere.empty()) {
-    const BoundSocket& other = elsewhere.front();
+    // Of several the one that others can reach: a debugger's port on loopback is not what was meant.
+    auto outside = std::find_if(elsewhere.begin(), elsewhere.end(), [&](auto& s) { return scope_of(s, evidence) != Scope::kLoopback; });
+    const bool loopback = outside == elsewhere.end();
+    const BoundSocket& other = loopback ? elsewhere.front() : *outside;
     return decide(Finding::Severity::kProblem, "wrong-port",
-                  fmt::format("nothing listens on port {}; {} listens on {}: set internal_port = {} in fly.toml, or make the program "
-                              "listen on {}", evidence.port, owner_of(evidence, other), describe(elsewhere), other.port, evidence.port));
+                  loopback ? fmt::format("nothing listens on port {}; {} listens on {}, another port and loopback only: make it listen on 0.0.0.0:{}",
+                                         evidence.port, owner_of(evidence, other), describe(elsewhere), evidence.port)
+                           : fmt::format("nothing listens on port {}; {} listens on {}: set internal_port = {} in fly.toml, or make the program "
+                                         "listen on {}", evidence.port, owner_of(evidence, other), describe(elsewhere), other.port, evidence.port));
   }
   if (udp_on_port)
-    return decide(Finding::Severity::kProblem, "udp-only", fmt::format("only a UDP socket is on port {}, and the service is TCP", evidence.port));
+    return decide(Finding::Severity::kProblem, "udp-only", fmt::format("{} has only a UDP socket on port {}, and the service is TCP", owner_of(evidence, *udp_on_port), evidence.port));
   return decide(Finding::Severity::kPending, "nothing-listening",
                 fmt::format("the program runs, but nothing listens on any TCP port yet (expected: {})", evidence.port));
 }

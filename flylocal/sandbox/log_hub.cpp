@@ -22,8 +22,6 @@ void LogHub::append(LogLine line) {
 Task<> LogHub::wait_for(std::uint64_t number) {
   while (!closed_ && number >= end()) {
     co_await changed_.wait();
-    const bool cancelled = co_await is_cancelled();
-    if (cancelled) co_return;
   }
 }
 
@@ -36,8 +34,9 @@ void LineSplitter::feed(std::string_view bytes, const std::function<void(std::st
   while (!bytes.empty()) {
     const std::size_t newline = bytes.find('\n');
     std::string_view part = bytes.substr(0, newline);
-    const std::size_t room = LogHub::kMaxLineBytes - partial_.size();
-    if (part.size() > room) {
+    const std::size_t room = LogHub::kMaxLineBytes - std::min(LogHub::kMaxLineBytes, partial_.size());
+    // The CR of a CRLF is no part of the line, and must not make one that just fits too long.
+    if (part.size() - (part.ends_with('\r') ? 1 : 0) > room) {
       partial_.append(part.substr(0, room));
       bytes.remove_prefix(room);
       on_line(std::exchange(partial_, {}));

@@ -79,8 +79,6 @@ Task<bool> Machine::wait(const Condition& done, std::chrono::steady_clock::time_
   while (!done(*this)) {
     if (std::chrono::steady_clock::now() >= deadline) co_return false;
     co_await changed_.wait_until(deadline);
-    const bool cancelled = co_await is_cancelled();
-    if (cancelled) co_return done(*this);
   }
   co_return true;
 }
@@ -114,14 +112,17 @@ Task<> Machine::live(std::string source) {
       co_return;
     }
     co_await watch_guest();
+    const bool failed = state_ == MachineState::kFailed;
+    const bool again = !failed && !stop_requested_ && wants_restart();
+    // From now on nothing must be sent to it, although its output and its namespaces take a little longer.
+    if (!failed) set_state(again ? MachineState::kStarting : MachineState::kStopping);
     co_await close_guest();
-    if (state_ == MachineState::kFailed) co_return;
-    if (stop_requested_ || !wants_restart()) break;
+    if (failed) co_return;
+    if (stop_requested_ || !again) break;
     const auto backoff = std::min<std::chrono::steady_clock::duration>(
         kFirstBackoff * (1LL << std::min<std::size_t>(recent_restarts_.size(), 10)), kLongestBackoff);
     recent_restarts_.push_back(std::chrono::steady_clock::now());
     ++restart_count_;
-    set_state(MachineState::kStarting);
     log(fmt::format("restarting in {} ms ({} of {} restarts)", backoff / 1ms, recent_restarts_.size(),
                     spec_.restart.retries.value_or(kDefaultRetries)));
     const auto until = std::chrono::steady_clock::now() + backoff;
@@ -166,8 +167,6 @@ Task<> Machine::watch_guest() {
     auto event = guest_->next_event();
     if (!event) {
       co_await control.async_wait(Descriptor::wait_read, as_result);
-      const bool cancelled = co_await is_cancelled();
-      if (cancelled) co_return;
       continue;
     }
     if (std::holds_alternative<netns::GuestStarted>(*event)) {
@@ -176,8 +175,6 @@ Task<> Machine::watch_guest() {
       record_event("start", "flyd", "");
     } else if (auto* exited = std::get_if<netns::GuestExited>(&*event)) {
       note_exit(exited->wait_status);
-      // From now on nothing must be sent to it, although its output and its namespaces take a little longer.
-      set_state(MachineState::kStopping);
       co_return;
     } else {
       failure_ = std::get<netns::GuestFailed>(*event).error.message;

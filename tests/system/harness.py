@@ -282,6 +282,13 @@ def _end_process(process):
                 stream.close()
 
 
+def end_pid(pid, directory):
+    """Ends a process that is nobody's child, if it still is the one that runs in `directory`."""
+    if pid in processes_of(directory):
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: pid not in processes_of(directory), f"the end of process {pid}")
+
+
 class Answer:
     """An HTTP answer, read to its end."""
 
@@ -295,7 +302,10 @@ class Answer:
         return self.body.decode(errors="replace")
 
     def json(self):
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise AssertionError(f"no JSON in the answer {self.status}: {self.text}") from None
 
 
 class Up:
@@ -516,6 +526,7 @@ as_every_account = _variants(("root", "user", "bare user"), Case)
 
 def main():
     """Runs the calling file's tests; ctest's code for "skipped" when nothing could be tried."""
+    binary()
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     result = program.result
     tried = result.testsRun - sum(1 for case, _ in result.skipped if isinstance(case, unittest.TestCase))

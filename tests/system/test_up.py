@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import unittest
 
 import harness
 
@@ -319,13 +318,21 @@ class Refusals(harness.Case):
         self.assertIn(str(port), text)
         self.assertIn("flylocal.toml", text)
 
-    def test_a_program_that_does_not_exist_is_named_and_the_machine_failed(self):
-        up = self.stage.up(self.stage.project({"fly.toml": 'app = "typo"\nprimary_region = "ams"\n[processes]\n  app = "no-such-program-here"\n'}),
-                           wait=False)
-        up.wait_for_output("no-such-program-here")
-        machine = harness.eventually(lambda: self.stage.flylocal("status", "--json").returncode == 0 and up.machine()["state"] == "failed"
-                                     and up.machine(), "the machine failed")
-        self.assertIn("no-such-program-here", machine["failure"])
+    def test_a_program_that_does_not_exist_is_named(self):
+        text = self.refused(self.stage.project(
+            {"fly.toml": 'app = "typo"\nprimary_region = "ams"\n[processes]\n  app = "no-such-program-here"\n'}))
+        self.assertIn("no-such-program-here", text)
+        self.assertIn("PATH", text)
+
+    def test_a_program_that_cannot_be_executed_makes_the_machine_fail_and_is_named(self):
+        project = self.stage.project({"run.sh": "#!/no/such/interpreter\n", "fly.toml":
+                                      'app = "broken"\nprimary_region = "ams"\n[processes]\n  app = "./run.sh"\n'})
+        os.chmod(os.path.join(project, "run.sh"), 0o755)
+        up = self.stage.up(project, wait=False)
+        up.wait_for_output("could not start")
+        machine = up.wait_for_state("failed")
+        self.assertIn("run.sh", machine["failure"])
+        self.assertEqual(up.stop(), 0)
 
 
 if __name__ == "__main__":

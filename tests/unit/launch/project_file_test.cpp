@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
-#include "flylocal/launch/closest_name.hpp"
 
 using namespace flylocal::launch;
 using Words = std::vector<std::string>;
@@ -149,15 +148,4 @@ TEST_CASE("no flylocal.toml is the same as an empty one; one that cannot be read
   std::ofstream(directory / "flylocal.toml") << "network = 'n'\n";
   CHECK(load_project_file(directory / "flylocal.toml").file->network == "n");
   fs::remove_all(directory);
-}
-
-TEST_CASE("the closest name is near enough to be meant") {
-  const std::string_view known[] = {"machines", "ports", "env", "6pn"};
-  CHECK(closest_name("machnies", known) == "machines");
-  CHECK(closest_name("Port", known) == "ports");
-  CHECK(closest_name("evn", known) == "env");
-  CHECK_FALSE(closest_name("x", known).has_value());
-  CHECK_FALSE(closest_name("services", known).has_value());
-  CHECK_FALSE(closest_name("", known).has_value());
-  CHECK_FALSE(closest_name(std::string(100'000, 'a'), known).has_value());
 }

@@ -1,0 +1,263 @@
+"""`.internal` names and the 6PN networks, as machines and as `flylocal dig` see them."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import threading
+
+import harness
+
+TWO_REGIONS = '[[machines]]\n  region = "ams"\n  count = 1\n[[machines]]\n  region = "iad"\n  count = 1\n'
+
+
+class Asking:
+    def dig(self, name, kind="AAAA", *options, code=0):
+        done = self.stage.flylocal("dig", name, kind, *options)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout
+
+    def short(self, name, kind="AAAA", *options):
+        return sorted(self.dig(name, kind, "--short", *options).split("\n")[:-1])
+
+    def addresses(self, app, **wanted):
+        return sorted(m["private_ip"] for m in self.up.machines(app) if all(m[key] == value for key, value in wanted.items()))
+
+    def ask_inside(self, transport, name, kind="AAAA", *options, app="one"):
+        code = (harness.SOURCES / "apps" / "dns_client.py").read_text()
+        machine = self.up.machines(app)[0]["id"]
+        done = self.up.console(harness.python(), "-", transport, name, kind, *options, machine=machine, stdin=code)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def lookup(self, name, family="AF_UNSPEC", app="one"):
+        """What getaddrinfo says inside a machine; None for a name that is not found."""
+        code = ("import json, socket\ntry:\n"
+                f"    found = socket.getaddrinfo({name!r}, 80, socket.{family}, socket.SOCK_STREAM)\n"
+                "    print(json.dumps(sorted({f[4][0] for f in found})))\nexcept socket.gaierror:\n    print('null')\n")
+        return json.loads(self.up.python(code, machine=self.up.machines(app)[0]["id"]))
+
+    def dial(self, address, port, app="one"):
+        """Connects from inside a machine to a server of apps/server.py; the answer, or the error's name."""
+        code = ("import errno, http.client, json\n"
+                f"c = http.client.HTTPConnection({address!r}, {port}, timeout=60)\n"
+                "try:\n    c.request('GET', '/')\n    print(json.dumps({'answer': json.loads(c.getresponse().read())}))\n"
+                "except OSError as e:\n    print(json.dumps({'error': errno.errorcode.get(e.errno, repr(e))}))\n")
+        return json.loads(self.up.python(code, machine=self.up.machines(app)[0]["id"]))
+
+
+@harness.shared_as_root_and_user
+class Names(Asking):
+    """Two apps on one network, one of them in two regions and with two groups, and an app on another network."""
+
+    @classmethod
+    def prepare(cls):
+        one = cls.stage.app("one", project_file=TWO_REGIONS)
+        path = os.path.join(one, "fly.toml")
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(text.replace("[http_service]", '  jobs = "sleep 600"\n[http_service]'))
+        cls.up = cls.stage.up(one, cls.stage.app("two", service=False),
+                              cls.stage.app("far", service=False, project_file='network = "elsewhere"\n'))
+        cls.up.wait_until_listening()
+        for app in ("two", "far"):
+            machine = cls.up.machine(app)["id"]
+            harness.eventually(lambda: "listening" in cls.stage.flylocal("logs", "--machine", machine).stdout, f"{app} listens")
+
+    # ---- names
+
+    def test_an_app_has_the_addresses_of_all_its_machines(self):
+        self.assertEqual(len(self.addresses("one")), 3)
+        self.assertEqual(self.short("one.internal"), self.addresses("one"))
+        self.assertEqual(self.short("global.one.internal"), self.addresses("one"))
+
+    def test_a_region_has_its_machines(self):
+        self.assertEqual(self.short("iad.one.internal"), self.addresses("one", region="iad"))
+        self.assertEqual(len(self.short("iad.one.internal")), 1)
+
+    def test_a_process_group_has_its_machines(self):
+        self.assertEqual(self.short("jobs.process.one.internal"), self.addresses("one", process_group="jobs"))
+        self.assertEqual(self.short("app.process.one.internal"), self.addresses("one", process_group="app"))
+
+    def test_a_machine_has_a_name(self):
+        machine = self.up.machines("one")[0]
+        self.assertEqual(self.short(f"{machine['id']}.vm.one.internal"), [machine["private_ip"]])
+
+    def test_an_a_query_is_answered_without_data(self):
+        text = self.dig("one.internal", "A")
+        self.assertIn("status: NOERROR", text)
+        self.assertIn("ANSWER: 0", text)
+
+    def test_an_unknown_app_does_not_exist(self):
+        self.assertIn("status: NXDOMAIN", self.dig("none.internal", code=1))
+
+    def test_a_known_app_without_machines_in_a_region_has_no_data(self):
+        text = self.dig("syd.one.internal")
+        self.assertIn("status: NOERROR", text)
+        self.assertIn("ANSWER: 0", text)
+
+    def test_apps_lists_the_apps_of_the_network(self):
+        self.assertEqual(sorted(self.short("_apps.internal", "TXT")[0].strip('"').split(",")), ["one", "two"])
+        self.assertEqual(self.short("_apps.internal", "TXT", "-a", "far"), ['"far"'])
+
+    def test_names_are_found_whatever_their_case(self):
+        self.assertEqual(self.short("ONE.Internal"), self.addresses("one"))
+
+    def test_the_ttl_is_short(self):
+        self.assertRegex(self.dig("two.internal"), r"two\.internal\.\t5\tIN\tAAAA\tfdaa:")
+
+    def test_dig_over_tcp_answers_the_same(self):
+        self.assertEqual(self.short("one.internal", "AAAA", "--tcp"), self.addresses("one"))
+
+    def test_dig_refuses_a_type_that_is_none(self):
+        done = self.stage.flylocal("dig", "one.internal", "BOGUS")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("BOGUS", done.stderr)
+
+    # ---- from inside
+
+    def test_the_resolver_answers_inside_over_udp_and_tcp(self):
+        for transport in ("udp", "tcp"):
+            for recurse in ((), ("recurse",)):
+                answer = self.ask_inside(transport, "one.internal", "AAAA", *recurse)
+                self.assertEqual((answer["id"], answer["rcode"]), (4711, 0))
+                self.assertEqual(sorted(a for a, _ in answer["records"]), self.addresses("one"))
+
+    def test_txt_answers_inside(self):
+        answer = self.ask_inside("udp", "regions.one.internal", "TXT")
+        self.assertEqual(sorted(answer["records"][0][0].split(",")), ["ams", "iad"])
+
+    def test_getaddrinfo_finds_apps_inside(self):
+        self.assertEqual(self.lookup("one.internal"), self.addresses("one"))
+        self.assertEqual(self.lookup("two.internal", "AF_INET6"), self.addresses("two"))
+        self.assertIsNone(self.lookup("one.internal", "AF_INET"))
+        self.assertIsNone(self.lookup("none.internal"))
+
+    def test_etc_hosts_names_resolve_inside(self):
+        machine = self.up.machines("one")[0]
+        self.assertEqual(self.lookup("fly-local-6pn"), [machine["private_ip"]])
+        self.assertEqual(self.lookup(machine["id"]), [machine["private_ipv4"]])
+
+    # ---- 6PN
+
+    def test_machines_of_a_network_reach_each_other_over_6pn(self):
+        answer = self.dial("two.internal", 8080)
+        self.assertEqual(answer["answer"]["app"], "two")
+        self.assertEqual(answer["answer"]["peer"], self.up.machines("one")[0]["private_ip"])
+
+    def test_machines_cannot_reach_each_other_over_ipv4(self):
+        answer = self.dial(self.up.machine("two")["private_ipv4"], 8080)
+        self.assertIn("error", answer)
+
+    def test_a_machine_reaches_itself_by_each_of_its_addresses(self):
+        machine = self.up.machines("one")[0]
+        for address in (machine["private_ip"], machine["private_ipv4"], "127.0.0.1", "::1"):
+            self.assertEqual(self.dial(address, 8080)["answer"]["machine"], machine["id"], address)
+
+    def test_another_networks_app_is_not_resolved(self):
+        self.assertIsNone(self.lookup("far.internal"))
+        self.assertIsNone(self.lookup("one.internal", app="far"))
+        self.assertIn("status: NXDOMAIN", self.dig("far.internal", "AAAA", "-a", "one", code=1))
+
+    def test_another_networks_app_resolves_its_own_name(self):
+        self.assertEqual(self.lookup("far.internal", app="far"), self.addresses("far"))
+
+    def test_another_network_is_not_reached_over_6pn_in_either_direction(self):
+        far, two = self.up.machine("far"), self.up.machine("two")
+        self.assertNotEqual(far["private_ip"].split(":")[1:3], two["private_ip"].split(":")[1:3])
+        self.assertIn("error", self.dial(far["private_ip"], 8080, app="one"))
+        self.assertIn("error", self.dial(two["private_ip"], 8080, app="far"))
+
+    def test_another_network_is_not_reached_over_ipv4(self):
+        self.assertIn("error", self.dial(self.up.machine("far")["private_ipv4"], 8080))
+
+    def test_a_neighbours_address_cannot_be_borrowed_to_reach_another_network(self):
+        code = ("import socket, errno\ns = socket.socket(socket.AF_INET6)\ns.settimeout(60)\n"
+                "try:\n    s.bind(('fdaa:0:1::99', 0))\n    print('bound')\nexcept OSError as e:\n    print(errno.errorcode[e.errno])")
+        self.assertEqual(self.up.python(code, machine=self.up.machine("two")["id"]).strip(), "EADDRNOTAVAIL")
+
+
+@harness.as_root_and_user
+class Changes(Asking):
+    def test_a_stopped_machine_leaves_the_names_and_comes_back(self):
+        self.up = self.stage.up(self.stage.app("one", project_file=TWO_REGIONS))
+        every = self.addresses("one")
+        self.assertEqual(self.short("one.internal"), every)
+        machine = next(m for m in self.up.machines() if m["region"] == "iad")
+        self.assert_ok(self.stage.flylocal("machine", "stop", machine["id"]))
+        left = [address for address in every if address != machine["private_ip"]]
+        self.assertEqual(self.short("one.internal"), left)
+        self.assertEqual(self.short("iad.one.internal"), [])
+        self.assertEqual(self.short(f"{machine['id']}.vm.one.internal"), [])
+        self.assertEqual(self.short("regions.one.internal", "TXT"), ['"ams"'])
+        self.assert_ok(self.stage.flylocal("machine", "start", machine["id"]))
+        self.assertEqual(self.short("one.internal"), every)
+
+    def test_names_are_answered_while_machines_come_and_go(self):
+        # Each change moves ports of the network's bridge; nobody who was there before may notice.
+        self.up = self.stage.up(self.stage.app("one"))
+        keeper = self.up.machine()["id"]
+        for count in (4, 1, 5, 2, 6, 1):
+            self.assert_ok(self.stage.flylocal("scale", "count", str(count)))
+            self.assertEqual(self.short("one.internal"), self.addresses("one"))
+            answer = self.ask_inside("udp", "one.internal")
+            self.assertEqual(sorted(a for a, _ in answer["records"]), self.addresses("one"))
+            self.assertIn(keeper, [m["id"] for m in self.up.machines()])
+
+    def test_a_crashed_machine_leaves_the_names(self):
+        self.up = self.stage.up(self.stage.app("one", toml='[[restart]]\n  policy = "never"\n'))
+        self.assertEqual(self.short("one.internal"), self.addresses("one"))
+        self.up.wait_until_listening()
+        self.up.get("/exit?code=3")
+        self.up.wait_for_state("stopped")
+        self.assertEqual(self.short("one.internal"), [])
+
+
+class HostsResolver(Asking, harness.Case):
+    """Names that are not the platform's, forwarded to a resolver that the test plays on the host's loopback."""
+    kind = "root"
+
+    def test_other_names_are_asked_of_the_hosts_resolver(self):
+        asked = []
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(server.close)
+        try:
+            server.bind(("127.77.0.53", 53))
+        except OSError as error:
+            self.skipTest(f"cannot listen on port 53 of a loopback address: {error}")
+
+        def serve():
+            while True:
+                try:
+                    query, client = server.recvfrom(4096)
+                except OSError:
+                    return
+                asked.append(query)
+                question = query[12:query.index(b"\0", 12) + 5]
+                # A compressed name, class IN, ten seconds, 2001:db8::7.
+                answer = b"\xc0\x0c\x00\x1c\x00\x01\x00\x00\x00\x0a\x00\x10" + socket.inet_pton(socket.AF_INET6, "2001:db8::7")
+                server.sendto(query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + question + answer, client)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+
+        # Only this flylocal sees the other resolv.conf: in a mount namespace of its own.
+        resolv = os.path.join(self.stage.directory, "resolv.conf")
+        with open(resolv, "w") as file:
+            file.write("nameserver 127.77.0.53\n")
+        project = self.stage.app("one")
+        log = os.path.join(self.stage.directory, "output")
+        with open(log, "wb") as output:
+            process = self.stage.popen("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolv,
+                                       harness.binary(), "up", project, stdout=output, stderr=subprocess.STDOUT)
+        harness.eventually(lambda: process.poll() is not None or self.stage.flylocal("dig", "one.internal", "--short").stdout.startswith("fdaa:"),
+                           lambda: pathlib.Path(log).read_text())
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.short("outside.example"), ["2001:db8::7"])
+        self.assertTrue(any(b"\x07outside\x07example\x00" in query.lower() for query in asked), asked)
+        self.assertEqual(self.short("outside.example", "AAAA", "--tcp"), ["2001:db8::7"])
+        self.assertFalse([query for query in asked if b"\x08internal\x00" in query.lower()])
+
+
+if __name__ == "__main__":
+    harness.main()
