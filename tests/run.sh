@@ -10,7 +10,7 @@
 #
 # Without a PART: all but bench. The exit code is 1 if any part failed, 2 if a PART does not exist.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 [ $# -gt 0 ] || set -- unit system asan tsan fuzz
 for part in "$@"; do

@@ -41,8 +41,9 @@ class RunningServer {
       throw std::runtime_error("expected by the test");
       co_return Reply{};
     });
-    auto accept_all = [](const Request&) -> std::optional<Reply> { return std::nullopt; };
-    server_.stream("GET", "/v1/lines", accept_all, [](const Request& request, Stream& stream) -> Task<> {
+    server_.stream("GET", "/v1/lines", [](const Request& request, Stream& stream) -> Task<> {
+      const bool accepted = co_await stream.accept();
+      if (!accepted) co_return;
       const int count = std::stoi(request.get("count", "0"));
       for (int i = 0; i < count; ++i) {
         const std::string line = "line " + std::to_string(i) + "\n";
@@ -50,12 +51,14 @@ class RunningServer {
         if (!written) co_return;
       }
     });
-    auto refuse = [](const Request&) -> std::optional<Reply> { return Reply::error(409, "machine is stopped"); };
-    auto never = [](const Request&, Stream&) -> Task<> { co_return; };
-    server_.stream("GET", "/v1/refused", refuse, never);
-    server_.stream("POST", "/v1/refused", refuse, never);
-    server_.stream("POST", "/v1/echo", accept_all, [](const Request& request, Stream& stream) -> Task<> {
-      const bool greeted = co_await stream.write(request.body + "|");
+    auto refuse = [](const Request&, Stream& stream) -> Task<> { co_await stream.refuse(Reply::error(409, "machine is stopped")); };
+    server_.stream("GET", "/v1/refused", refuse);
+    server_.stream("POST", "/v1/refused", refuse);
+    server_.stream("POST", "/v1/echo", [](const Request& request, Stream& stream) -> Task<> {
+      const bool accepted = co_await stream.accept();
+      if (!accepted) co_return;
+      const std::string greeting = request.body + "|";
+      const bool greeted = co_await stream.write(greeting);
       if (!greeted) co_return;
       for (;;) {
         const std::string bytes = co_await stream.read();
