@@ -126,6 +126,14 @@ def binary():
 
 
 @functools.lru_cache(maxsize=None)
+def is_sanitized():
+    """Whether the binary is a sanitizer's build, whose memory says nothing."""
+    with open(binary(), "rb") as file:
+        content = file.read()
+    return any(name in content for name in (b"__asan_init", b"__tsan_init"))
+
+
+@functools.lru_cache(maxsize=None)
 def python():
     """A Python that every account can execute; the one that runs the tests may live in a home directory."""
     for candidate in ("/usr/bin/python3", "/usr/local/bin/python3", sys.executable):
@@ -210,7 +218,7 @@ class Stage:
         named.setdefault("stdin", subprocess.DEVNULL)
         named.setdefault("cwd", self.directory)
         process = subprocess.Popen(words, env=self.environment(**(env or {})), **self.account.popen_arguments(), **named)
-        self.callback(_end_process, process)
+        self.callback(end_process, process)
         return process
 
     def run(self, *words, env=None, stdin="", timeout=PATIENCE, cwd=None, text=True):
@@ -267,7 +275,7 @@ class Stage:
         return Up(self, *projects, **named)
 
 
-def _end_process(process):
+def end_process(process):
     """The last resort of a stage's end: whatever still runs is killed, with its own process id."""
     if process.poll() is None:
         process.terminate()

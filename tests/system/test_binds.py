@@ -57,15 +57,15 @@ class Examples(Checks):
         self.assertIn("code 1", finding["sentence"])
         self.assertIn("DATABASE_URL is not set", finding["sentence"])
 
-    def test_two_groups_report_the_group_with_the_service_once_a_machine(self):
+    def test_two_groups_are_reported_machine_by_machine(self):
         findings = self.check(self.stage.example("two-groups"), code=0)
         self.assertEqual(sorted((f["process_group"], f["region"], f["code"]) for f in findings),
-                         [("web", "ams", "ok"), ("web", "iad", "ok")])
+                         [("web", "ams", "ok"), ("web", "iad", "ok"), ("worker", "ams", "running")])
 
     def test_two_apps_together(self):
         base = self.stage.example("two-apps")
         findings = self.check(os.path.join(base, "web"), os.path.join(base, "api"), code=0)
-        self.assertEqual([(f["app"], f["code"]) for f in findings], [("web", "ok")])
+        self.assertEqual(sorted((f["app"], f["code"]) for f in findings), [("quotes-api", "running"), ("web", "ok")])
 
     def test_two_apps_reach_each_other_by_internal_name(self):
         base = self.stage.example("two-apps")
@@ -115,8 +115,30 @@ class Verdicts(Checks, harness.Case):
         findings = self.check(self.stage.app("good"), self.stage.app("bad", arguments="127.0.0.1"), code=1)
         self.assertEqual({f["app"]: f["code"] for f in findings}, {"good": "ok", "bad": "loopback-only"})
 
-    def test_an_app_without_services_is_well(self):
-        self.assertEqual(self.check(self.stage.app("quiet", service=False), code=0), [])
+    def test_an_app_without_services_is_well_while_it_runs(self):
+        self.assertEqual(self.finding(self.stage.app("quiet", service=False), code=0)["code"], "running")
+
+    def test_a_crash_of_an_app_without_services_is_a_problem(self):
+        project = self.stage.project({"fly.toml": 'app = "quiet"\nprimary_region = "ams"\n[processes]\n  app = "sh -c \'exit 3\'"\n'
+                                      '[[restart]]\n  policy = "never"\n'})
+        finding = self.finding(project, code=1)
+        self.assertEqual(finding["code"], "not-running")
+        self.assertIn("code 3", finding["sentence"])
+
+    def test_a_port_that_is_meant_for_6pn_must_be_reached_over_6pn(self):
+        expect = "[[expect]]\n  6pn = 8080\n"
+        good = self.stage.app("good", service=False, arguments="fly-local-6pn", project_file=expect)
+        self.assertNotIn("problem", {f["severity"] for f in self.check(good, code=0)})
+        bad = self.stage.app("bad", service=False, arguments="0.0.0.0", project_file=expect)
+        self.assertIn("6pn-unreachable", {f["code"] for f in self.check(bad, code=1)})
+
+    def test_of_a_sandbox_that_runs_the_project_already_check_only_reports(self):
+        project = self.stage.app("bad", arguments="127.0.0.1")
+        up = self.stage.up(project)
+        machine = up.machine()
+        self.assertEqual(self.finding(project, code=1)["machine"], machine["id"])
+        self.assertEqual(up.machine()["instance_id"], machine["instance_id"])
+        self.assertEqual(up.machine()["state"], "started")
 
     def test_the_text_form_names_app_machine_and_code(self):
         done = self.stage.flylocal("check", self.stage.app("bad", arguments="127.0.0.1"))

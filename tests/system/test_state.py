@@ -112,10 +112,10 @@ class Store:
         self.assertEqual(os.stat(self.stage.control_socket).st_mode & 0o777, 0o600)
         self.assertEqual(up.stop(), 0)
 
-    def test_a_second_up_is_refused_and_told_what_runs(self):
+    def test_a_second_sandbox_is_refused_and_told_what_runs(self):
         up = self.stage.up(self.path)
-        for command in ("up", "check"):
-            done = self.stage.flylocal(command, self.path)
+        for words in (("up", self.path), ("up", self.stage.app("other")), ("check", self.stage.app("other"))):
+            done = self.stage.flylocal(*words)
             self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
             self.assertIn("already running", done.stderr)
             self.assertIn(f"pid {up.pid}", done.stderr)
