@@ -68,7 +68,12 @@ std::vector<std::string> user_namespace_ways_out(std::string& cause) {
   return {"check that the kernel has CONFIG_USER_NS", root_way};
 }
 
-std::vector<std::string> namespace_ways_out() {
+std::vector<std::string> namespace_ways_out(const Error& error) {
+  // unshare(2), clone(2): ENOSPC means one of the limits in namespaces(7). They are counted by the user namespace that
+  // we are in by now, so the culprit's value cannot be read any more.
+  if (error.code == std::errc::no_space_on_device)
+    return {"one of user.max_net_namespaces, user.max_mnt_namespaces, user.max_pid_namespaces, user.max_uts_namespaces and "
+            "user.max_ipc_namespaces is used up or 0: sudo sysctl user.max_net_namespaces=15000 (and so on for the others)"};
   if (in_container())
     return {"start the container with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined "
             "--security-opt apparmor=unconfined",
@@ -108,7 +113,7 @@ void run_checks(const std::function<void(SupportCheck)>& report) {
 
   auto backbone = Backbone::create();
   if (!backbone) {
-    report({"network namespace", Outcome::kFailed, backbone.error().message, namespace_ways_out()});
+    report({"network namespace", Outcome::kFailed, backbone.error().message, namespace_ways_out(backbone.error())});
     return;
   }
   ok("network namespace", "works");
@@ -133,7 +138,7 @@ void run_checks(const std::function<void(SupportCheck)>& report) {
   spec.program.working_directory = "/";
   auto guest = Guest::create(spec);
   if (!guest) {
-    report({"machine namespaces", Outcome::kFailed, guest.error().message, namespace_ways_out()});
+    report({"machine namespaces", Outcome::kFailed, guest.error().message, namespace_ways_out(guest.error())});
     return;
   }
   ok("machine namespaces", "network, mount, pid, uts and ipc work");
@@ -141,7 +146,7 @@ void run_checks(const std::function<void(SupportCheck)>& report) {
   GuestNetwork address{"check0", boost::asio::ip::make_address_v4("172.19.0.2"),
                        boost::asio::ip::make_address_v6("fdaa:0:1:a7b:1::2")};
   if (!guest_namespace) {
-    report({"veth", Outcome::kFailed, guest_namespace.error().message, namespace_ways_out()});
+    report({"veth", Outcome::kFailed, guest_namespace.error().message, namespace_ways_out(guest_namespace.error())});
     return;
   }
   if (auto attached = backbone->attach(network, address, *guest_namespace); !attached) {
@@ -170,7 +175,7 @@ void run_checks(const std::function<void(SupportCheck)>& report) {
     auto event = guest->next_event();
     if (!event || std::holds_alternative<GuestStarted>(*event)) continue;
     if (auto* failed = std::get_if<GuestFailed>(&*event)) {
-      report({"machine start", Outcome::kFailed, failed->error.message, namespace_ways_out()});
+      report({"machine start", Outcome::kFailed, failed->error.message, namespace_ways_out(failed->error)});
     } else if (std::get<GuestExited>(*event).wait_status == 0) {
       ok("machine start", "a test machine ran, with its own /proc");
     } else {

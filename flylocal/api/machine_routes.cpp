@@ -9,6 +9,7 @@
 
 #include "flylocal/api/machine_json.hpp"
 #include "flylocal/api/routes.hpp"
+#include "flylocal/base/utf8.hpp"
 #include "flylocal/config/durations.hpp"
 #include "flylocal/launch/shell_words.hpp"
 #include "flylocal/sandbox/visitor.hpp"
@@ -116,7 +117,7 @@ Task<Reply> exec_in_machine(Sandbox& sandbox, Machine& machine, const Request& r
   if (const json::value* timeout = body->if_contains("timeout"); timeout && timeout->is_int64()) limit = std::chrono::seconds(timeout->get_int64());
   auto outcome = co_await sandbox::run_in_machine(sandbox, machine, argv, limit);
   if (!outcome) co_return Reply::error(machine.is_started() ? 400 : 412, outcome.error().message);
-  co_return Reply::json(json::object{{"exit_code", outcome->exit_code}, {"stdout", outcome->output}, {"stderr", outcome->error_output}});
+  co_return Reply::json(json::object{{"exit_code", outcome->exit_code}, {"stdout", to_valid_utf8(outcome->output)}, {"stderr", to_valid_utf8(outcome->error_output)}});
 }
 
 Reply list_processes(Machine& machine) {

@@ -1,5 +1,7 @@
 #include "flylocal/sandbox/log_hub.hpp"
 
+#include "flylocal/base/utf8.hpp"
+
 namespace flylocal::sandbox {
 namespace {
 
@@ -8,6 +10,7 @@ std::size_t cost(const LogLine& line) { return sizeof(LogLine) + line.text.size(
 }  // namespace
 
 void LogHub::append(LogLine line) {
+  line.text = to_valid_utf8(line.text);
   if (listener_) listener_(line);
   bytes_ += cost(line);
   lines_.push_back(std::move(line));
