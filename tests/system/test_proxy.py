@@ -358,10 +358,10 @@ class Unreachable(Wire):
 class Balancing(Wire, harness.Case):
     def test_concurrent_requests_spread_over_the_machines(self):
         self.up = self.stage.up(self.stage.app("pair", project_file="[[machines]]\n  count = 2\n"))
-        self.assertEqual(len(self.up.machines()), 2)
+        both = {m["id"] for m in self.up.machines()}
         port = self.up.host_port()
-        for _ in range(4):
-            self.up.wait_until_listening(port=port)
+        seen = set()
+        harness.eventually(lambda: seen.add(self.seen(port=port)["machine"]) or seen == both, "both machines have answered")
         machines = []
         threads = [threading.Thread(target=lambda: machines.append(self.up.get("/slow?seconds=1", port=port).json()["machine"]))
                    for _ in range(8)]
@@ -370,7 +370,7 @@ class Balancing(Wire, harness.Case):
         for thread in threads:
             thread.join(harness.PATIENCE)
         self.assertEqual(len(machines), 8)
-        self.assertEqual(set(machines), {m["id"] for m in self.up.machines()})
+        self.assertEqual(set(machines), both)
 
     def test_one_machine_down_leaves_the_other_to_serve(self):
         self.up = self.stage.up(self.stage.app("pair", project_file="[[machines]]\n  count = 2\n"))
