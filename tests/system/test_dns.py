@@ -206,6 +206,18 @@ class Changes(Asking):
             self.assertEqual(sorted(a for a, _ in answer["records"]), self.addresses("one"))
             self.assertIn(keeper, [m["id"] for m in self.up.machines()])
 
+    def test_a_neighbour_that_was_restarted_is_reached_again(self):
+        self.up = self.stage.up(self.stage.app("one", service=False), self.stage.app("two", service=False))
+        two = self.up.machine("two")
+
+        def reached():
+            return self.dial(two["private_ip"], 8080).get("answer")
+        harness.eventually(reached, "two answers")
+        self.assert_ok(self.stage.flylocal("machine", "restart", two["id"]))
+        # Once the program listens, the first connection must get through.
+        harness.eventually(lambda: self.stage.flylocal("logs", "--machine", two["id"]).stdout.count("listening") == 2, "it listens again")
+        self.assertIn("answer", self.dial(two["private_ip"], 8080, limit=4))
+
     def test_a_crashed_machine_leaves_the_names(self):
         self.up = self.stage.up(self.stage.app("one", toml='[[restart]]\n  policy = "never"\n'))
         self.assertEqual(self.short("one.internal"), self.addresses("one"))

@@ -378,6 +378,13 @@ class Balancing(Wire, harness.Case):
         self.assert_ok(self.stage.flylocal("machine", "kill", gone))
         self.assertEqual({self.up.get().json()["machine"] for _ in range(10)}, {left})
 
+    def test_a_machine_that_was_restarted_beside_others_is_reached_again(self):
+        self.up = self.stage.up(self.stage.app("one"), self.stage.app("beside", service=False))
+        self.up.wait_until_listening()
+        machine = self.up.machine("one")["id"]
+        self.assert_ok(self.stage.flylocal("machine", "restart", machine))
+        self.assertEqual(self.up.get().status, 200)
+
     def test_connections_to_machines_are_pooled_for_the_requests_type_alone(self):
         limits = '  [http_service.concurrency]\n    type = "{}"\n    soft_limit = 10\n'
         self.up = self.stage.up(self.stage.app("pooled", toml=limits.format("requests")),
