@@ -358,10 +358,10 @@ class Unreachable(Wire):
 class Balancing(Wire, harness.Case):
     def test_concurrent_requests_spread_over_the_machines(self):
         self.up = self.stage.up(self.stage.app("pair", project_file="[[machines]]\n  count = 2\n"))
-        self.assertEqual(len(self.up.machines()), 2)
+        both = {m["id"] for m in self.up.machines()}
         port = self.up.host_port()
-        for _ in range(4):
-            self.up.wait_until_listening(port=port)
+        seen = set()
+        harness.eventually(lambda: seen.add(self.seen(port=port)["machine"]) or seen == both, "both machines have answered")
         machines = []
         threads = [threading.Thread(target=lambda: machines.append(self.up.get("/slow?seconds=1", port=port).json()["machine"]))
                    for _ in range(8)]
@@ -370,13 +370,20 @@ class Balancing(Wire, harness.Case):
         for thread in threads:
             thread.join(harness.PATIENCE)
         self.assertEqual(len(machines), 8)
-        self.assertEqual(set(machines), {m["id"] for m in self.up.machines()})
+        self.assertEqual(set(machines), both)
 
     def test_one_machine_down_leaves_the_other_to_serve(self):
         self.up = self.stage.up(self.stage.app("pair", project_file="[[machines]]\n  count = 2\n"))
         gone, left = (m["id"] for m in self.up.machines())
         self.assert_ok(self.stage.flylocal("machine", "kill", gone))
         self.assertEqual({self.up.get().json()["machine"] for _ in range(10)}, {left})
+
+    def test_a_machine_that_was_restarted_beside_others_is_reached_again(self):
+        self.up = self.stage.up(self.stage.app("one"), self.stage.app("beside", service=False))
+        self.up.wait_until_listening()
+        machine = self.up.machine("one")["id"]
+        self.assert_ok(self.stage.flylocal("machine", "restart", machine))
+        self.assertEqual(self.up.get().status, 200)
 
     def test_connections_to_machines_are_pooled_for_the_requests_type_alone(self):
         limits = '  [http_service.concurrency]\n    type = "{}"\n    soft_limit = 10\n'

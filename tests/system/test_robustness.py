@@ -13,7 +13,8 @@ class Sound:
     def assert_sound(self, up, path="/"):
         """The sandbox answers its commands and its proxy serves."""
         self.assertEqual(up.status()["pid"], up.pid)
-        self.assertEqual(up.get(path).status, 200)
+        answer = up.get(path)
+        self.assertEqual(answer.status, 200, f"{answer.text}\n{up.output()[-4000:]}")
 
     def host_pid(self, directory, text):
         """The process id, as the host counts, of the one process in `directory` with `text` in its command line."""
