@@ -83,7 +83,10 @@ Result<> Backbone::attach(const SixPnNetwork& network, const GuestNetwork& guest
                           const NetworkNamespace& guest_namespace) {
   auto bridge = netlink_.index_of(network.bridge);
   if (!bridge) return bridge.error();
-  if (auto done = netlink_.create_veth({guest.veth, "eth0", kGuestMtu, *bridge}, guest_namespace); !done) return done;
+  // The same at each start: the neighbours of a machine that restarts remember its hardware address.
+  const auto ipv4 = guest.private_ipv4.to_bytes();
+  const std::array<unsigned char, 6> hardware_address{0x02, 0x00, ipv4[0], ipv4[1], ipv4[2], ipv4[3]};
+  if (auto done = netlink_.create_veth({guest.veth, "eth0", kGuestMtu, *bridge, hardware_address}, guest_namespace); !done) return done;
   if (auto done = netlink_.add_address(*bridge, guest.gateway(), kGuestIpv4PrefixLength); !done) return done;
 
   auto inside = bring_links_up(guest_namespace);
@@ -100,7 +103,8 @@ Result<> Backbone::attach_peer(const SixPnNetwork& network, const std::string& v
                                const NetworkNamespace& peer_namespace) {
   auto bridge = netlink_.index_of(network.bridge);
   if (!bridge) return bridge.error();
-  if (auto done = netlink_.create_veth({veth, "eth0", kGuestMtu, *bridge}, peer_namespace); !done) return done;
+  constexpr std::array<unsigned char, 6> kHardwareAddress{0x02, 0x00, 0xfd, 0xaa, 0x00, 0x0a};
+  if (auto done = netlink_.create_veth({veth, "eth0", kGuestMtu, *bridge, kHardwareAddress}, peer_namespace); !done) return done;
   auto inside = bring_links_up(peer_namespace);
   if (!inside) return inside.error();
   return join_six_pn(*inside, network, address, kPeerPrefixLength);

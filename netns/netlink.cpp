@@ -109,6 +109,8 @@ Result<> Netlink::create_veth(const Veth& veth, const NetworkNamespace& peer_nam
   rtnl_link_set_name(peer.get(), veth.peer_name.c_str());
   rtnl_link_set_mtu(peer.get(), static_cast<unsigned>(veth.mtu));
   rtnl_link_set_ns_fd(peer.get(), peer_namespace.fd());
+  NlAddressPtr address(nl_addr_build(AF_LLC, veth.peer_hardware_address.data(), veth.peer_hardware_address.size()));
+  rtnl_link_set_addr(peer.get(), address.get());
   return checked(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
                  fmt::format("create veth {} with peer {}", veth.name, veth.peer_name));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -31,6 +32,7 @@ class Netlink {
     std::string peer_name;
     int mtu;
     LinkIndex bridge;
+    std::array<unsigned char, 6> peer_hardware_address;
   };
   /// Makes a veth pair: one end here, up and plugged into the bridge, the other in `peer_namespace`, down.
   Result<> create_veth(const Veth& veth, const NetworkNamespace& peer_namespace);

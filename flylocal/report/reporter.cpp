@@ -199,7 +199,8 @@ Task<> look_at(sandbox::Sandbox& sandbox, Subject& subject, std::chrono::steady_
   } else if (seen.severity == Finding::Severity::kOk) {
     subject.certain = true;
   } else if (seen.code == "not-running") {
-    subject.certain = machine->state() != MachineState::kStarting;
+    // One that runs again after a crash may yet come to serve.
+    subject.certain = machine->state() == MachineState::kStopped || machine->state() == MachineState::kFailed;
   } else if (seen.code != "wrong-port" && seen.severity == Finding::Severity::kProblem) {
     subject.certain = now - subject.unchanged_since >= kCertainAfter && now - start >= kCertainAfter;
   }
