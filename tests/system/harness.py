@@ -173,6 +173,7 @@ class Stage:
         self.kind = kind
         self.account = account(kind)
         self._stack = contextlib.ExitStack()
+        atexit.register(self.close)
         self.directory = tempfile.mkdtemp(prefix="flylocal-test-")
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
         os.chmod(self.directory, 0o755)
@@ -188,6 +189,7 @@ class Stage:
         self.close()
 
     def close(self):
+        atexit.unregister(self.close)
         self._stack.close()
 
     def callback(self, *arguments, **named):
@@ -534,6 +536,8 @@ as_every_account = _variants(("root", "user", "bare user"), Case)
 
 def main():
     """Runs the calling file's tests; ctest's code for "skipped" when nothing could be tried."""
+    # unittest takes every other exception for a test's; what is still on a stage then goes at the interpreter's exit.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     binary()
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     result = program.result
