@@ -6,6 +6,8 @@
 #include <exception>
 #include <vector>
 
+#include "flylocal/base/run_to_end.hpp"
+
 namespace flylocal {
 
 TaskGroup::~TaskGroup() { assert(running_.empty() && "cancel() and wait() before destroying a TaskGroup"); }
@@ -39,8 +41,8 @@ void TaskGroup::cancel() {
 }
 
 Task<> TaskGroup::wait() {
-  // A coroutine of its own without a cancellation slot: the tasks use what the caller's frames hold.
-  co_await asio::co_spawn(executor_, wait_until_empty(), asio::bind_cancellation_slot(asio::cancellation_slot(), use_task));
+  // The tasks use what the caller's frames hold.
+  co_await run_to_end(executor_, wait_until_empty());
 }
 
 Task<> TaskGroup::wait_until_empty() {

@@ -87,6 +87,7 @@ Task<Result<>> Machine::start(std::string source) {
   const Condition not_stopping = [](const Machine& m) { return m.state() != MachineState::kStopping; };
   const Condition not_starting = [](const Machine& m) { return m.state() != MachineState::kStarting; };
   co_await wait(not_stopping, Timer::time_point::max());
+  if (closing_) co_return Error{fmt::format("machine {} is going away", id())};
   if (state_ != MachineState::kStarted && state_ != MachineState::kStarting) {
     stop_requested_ = false;
     recent_restarts_.clear();
@@ -286,7 +287,8 @@ Result<> Machine::signal(int signal) {
 }
 
 Task<> Machine::shutdown() {
-  co_await stop("user", SIGKILL);
+  closing_ = true;
+  co_await stop("user");
   tasks_.cancel();
   co_await tasks_.wait();
 }

@@ -81,14 +81,15 @@ class Machine {
   /// When the present guest's program was executed; only while started.
   std::chrono::steady_clock::time_point started_at() const { return started_at_; }
 
-  /// Starts a machine that is not running, and returns when its program runs or could not be started.
+  /// Starts a machine that is not running, and returns when its program runs or could not be started. Error: why it
+  /// could not, or that shutdown() has begun.
   Task<Result<>> start(std::string source);
   /// The signal (kill_signal by default), then after the time (kill_timeout by default) SIGTERM, a second later
   /// SIGKILL. Returns when the machine is stopped.
   Task<> stop(std::string source, std::optional<int> signal = {}, std::optional<std::chrono::milliseconds> patience = {});
   /// Sends a signal to the program. Error when it does not run.
   Result<> signal(int signal);
-  /// Stops at once and ends all tasks; afterwards the object can be destroyed.
+  /// Stops as stop() does, for good, and ends all tasks; afterwards the object can be destroyed.
   Task<> shutdown();
   /// A condition on a machine; it has to live until the wait is over.
   using Condition = std::function<bool(const Machine&)>;
@@ -126,6 +127,7 @@ class Machine {
   std::optional<MachineExit> last_exit_;
   std::string failure_;  // why the last start failed
   bool stop_requested_ = false;
+  bool closing_ = false;  // since shutdown(): never to start again
   bool output_open_ = false;
   int restart_count_ = 0;
   std::deque<std::chrono::steady_clock::time_point> recent_restarts_;

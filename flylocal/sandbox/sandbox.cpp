@@ -28,9 +28,10 @@ void run_blocking(WorkerThread& thread, Task<> task) {
 }  // namespace
 
 Sandbox::Sandbox(Executor main, store::Store store, std::vector<project::AppSpec> apps)
-    : executor_(main), store_(std::move(store)), apps_(std::move(apps)), logs_(main), changed_(main), world_{main, nullptr, nullptr, nullptr, nullptr, {}}, tasks_(main) {}
+    : executor_(main), store_(std::move(store)), apps_(std::move(apps)), logs_(main), changed_(main), world_{main, nullptr, nullptr, nullptr, nullptr, {}} {}
 
 Sandbox::~Sandbox() {
+  if (servers_ended_) return;
   // After a failed create() the servers may run with nobody to await their end.
   if (proxy_) run_blocking(*proxy_thread_, proxy_->shutdown(0ms));
   if (dns_) run_blocking(*dns_thread_, dns_->shutdown());
@@ -242,7 +243,6 @@ Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, s
 }
 
 Task<> Sandbox::remove_machine(std::shared_ptr<Machine> machine) {
-  co_await machine->stop("user");
   co_await machine->shutdown();
   std::erase(machines_, machine);
   publish_soon();
@@ -251,22 +251,14 @@ Task<> Sandbox::remove_machine(std::shared_ptr<Machine> machine) {
 Task<> Sandbox::shutdown() {
   closing_ = true;
   TaskGroup stopping(executor_);
-  auto stop = [](Machine& machine) -> Task<> { co_await machine.stop("user"); };
-  for (auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), stop(*machine));
+  for (auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), machine->shutdown());
   co_await stopping.wait();
-  for (auto& machine : machines_) co_await machine->shutdown();
-  tasks_.cancel();
-  co_await tasks_.wait();
   logs_.close();
-  if (proxy_) {
-    co_await asio::co_spawn(proxy_thread_->executor(), proxy_->shutdown(kProxyGrace), use_task);
-    proxy_.reset();
-  }
-  if (dns_) {
-    co_await asio::co_spawn(dns_thread_->executor(), dns_->shutdown(), use_task);
-    dns_.reset();
-    co_await forwarder_->shutdown();
-  }
+  // The objects stay: until the control socket is closed, somebody may ask for their figures.
+  co_await run_to_end(proxy_thread_->executor(), proxy_->shutdown(kProxyGrace));
+  co_await run_to_end(dns_thread_->executor(), dns_->shutdown());
+  co_await forwarder_->shutdown();
+  servers_ended_ = true;
 }
 
 void Sandbox::publish_soon() {

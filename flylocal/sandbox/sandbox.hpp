@@ -114,9 +114,9 @@ class Sandbox {
   std::vector<PublishedPort> ports_;
   MachineWorld world_;
   std::vector<std::shared_ptr<Machine>> machines_;
-  TaskGroup tasks_;
   bool publish_pending_ = false;
   bool closing_ = false;
+  bool servers_ended_ = false;
 };
 
 }  // namespace flylocal::sandbox

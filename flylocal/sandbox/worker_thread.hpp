@@ -7,8 +7,8 @@
 #include <thread>
 #include <type_traits>
 
-#include "flylocal/base/async.hpp"
 #include "flylocal/base/result.hpp"
+#include "flylocal/base/run_to_end.hpp"
 
 namespace flylocal::sandbox {
 
@@ -25,8 +25,8 @@ class WorkerThread {
 
   Executor executor() { return context_.get_executor(); }
 
-  /// Runs `work` on the thread and awaits what it returns; the caller goes on where it was. For short blocking
-  /// work.
+  /// Runs `work` on the thread and awaits what it returns, cancelled or not; the caller goes on where it was. For
+  /// short blocking work.
   template <class Work>
   Task<std::invoke_result_t<Work&>> run(Work work) {
     std::optional<std::invoke_result_t<Work&>> result;
@@ -34,7 +34,7 @@ class WorkerThread {
       out.emplace(inner());
       co_return;
     };
-    co_await asio::co_spawn(executor(), call(work, result), use_task);
+    co_await run_to_end(executor(), call(work, result));
     co_return std::move(*result);
   }
 

@@ -2,6 +2,8 @@
 import json
 import os
 import signal
+import subprocess
+import threading
 
 import harness
 
@@ -234,6 +236,39 @@ class SandboxEnd(Logs):
         self.assertEqual(harness.processes_of(self.stage.directory), {}, "down returned before the sandbox's end")
         self.assertEqual(up.process.wait(harness.PATIENCE), 0)
         self.assertIn("got SIGINT", up.output())
+
+    def test_a_machine_that_is_restarted_while_the_sandbox_ends_stays_stopped(self):
+        up = self.stubborn("TERM", top='kill_timeout = "1s"')
+        restart = self.stage.popen(harness.binary(), "machine", "restart", up.machine()["id"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.wait_for_log("got SIGINT")
+        self.assertEqual(up.stop(), 0)
+        out, errors = restart.communicate(timeout=harness.PATIENCE)
+        self.assertEqual((restart.returncode, out), (1, ""), errors)
+        self.assertIn("is going away", errors)
+        self.assertEqual(up.output().count("got SIGINT"), 1)
+
+    def test_the_sandbox_can_be_asked_until_the_moment_it_is_gone(self):
+        # Several times, for what is asked has to meet each step of the end.
+        for _ in range(5):
+            up = self.stubborn("INT")
+            asked, ended = [], threading.Event()
+
+            def ask():
+                while not ended.is_set():
+                    asked.append(self.stage.flylocal("status", "--json").returncode)
+            threads = [threading.Thread(target=ask) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            try:
+                code = up.stop()
+            finally:
+                ended.set()
+                for thread in threads:
+                    thread.join()
+            self.assertEqual(code, 0)
+            self.assertLessEqual(set(asked), {0, 2})
+            self.assertIn(0, asked)
 
     def test_the_control_socket_goes_with_the_sandbox(self):
         up = self.stubborn("INT")
