@@ -14,6 +14,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <sstream>
 
 #include "netns/guest_init.hpp"
 
@@ -94,6 +98,20 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
+/// The memory of this process's command line (proc(5), /proc/PID/stat: arg_start and arg_end); empty when unknown.
+std::span<char> command_line_memory() {
+  std::ifstream file("/proc/self/stat");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  // The second field is the program's name, which may hold anything.
+  std::istringstream rest(text.substr(std::min(text.rfind(')') + 1, text.size())));
+  std::uintptr_t begin = 0, end = 0;
+  std::string skipped;
+  for (int field = 3; field < 48; ++field) rest >> skipped;
+  rest >> begin >> end;
+  if (!rest || begin >= end) return {};
+  return {reinterpret_cast<char*>(begin), end - begin};
+}
+
 struct Clone {
   pid_t pid;
   UniqueFd pidfd;
@@ -162,7 +180,8 @@ Result<Guest> Guest::create(const GuestSpec& spec) {
     steps.push_back({static_cast<int>(step.op), step.need == MountStep::Need::kRequired, step.source.c_str(),
                      step.source.size(), step.target.c_str()});
   PreparedProgram program(spec.program);
-  RawGuest raw{steps.data(), steps.size(), spec.hostname.c_str(), spec.hostname.size(), program.raw(),
+  static const std::span<char> title = command_line_memory();
+  RawGuest raw{title.data(), title.size(), steps.data(), steps.size(), spec.hostname.c_str(), spec.hostname.size(), program.raw(),
                control_inside.get(), output_inside.get()};
 
   SignalsBlocked blocked;

@@ -35,6 +35,8 @@ struct RawProgram {
 };
 
 struct RawGuest {
+  char* title;  ///< the process's command line as ps shows it, to be written over; may be null
+  std::size_t title_room;
   const RawMountStep* mounts;
   std::size_t mount_count;
   const char* hostname;

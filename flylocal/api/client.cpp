@@ -21,6 +21,8 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 namespace json = boost::json;
 
+constexpr std::chrono::seconds kPromptAnswer{10};
+
 Error reply_error(unsigned status, const std::string& body) {
   boost::system::error_code failed;
   json::value value = json::parse(body, failed);
@@ -35,6 +37,7 @@ struct Client::Impl {
   asio::io_context context;
   asio::local::stream_protocol::socket socket{context};
   beast::flat_buffer buffer;
+  std::optional<std::chrono::seconds> time_limit = kPromptAnswer;
 
   Result<> send(const std::string& method, const std::string& target, std::string body, bool upgrade) {
     http::request<http::string_body> request;
@@ -52,6 +55,21 @@ struct Client::Impl {
     boost::system::error_code error;
     http::write(socket, request, error);
     if (error) return Error{"the sandbox does not answer: " + error.message()};
+    return {};
+  }
+
+  Result<> read(http::response_parser<http::string_body>& parser) {
+    std::optional<boost::system::error_code> ended;
+    http::async_read(socket, buffer, parser, [&](boost::system::error_code error, std::size_t) { ended = error; });
+    context.restart();
+    if (time_limit) context.run_for(*time_limit);
+    else context.run();
+    if (!ended) {
+      socket.cancel();
+      context.run();
+      return Error{fmt::format("the sandbox did not answer in {} s; is its process suspended? `fg` or `kill -CONT` lets it go on", time_limit->count())};
+    }
+    if (*ended) return Error{"the sandbox ended while it was asked: " + ended->message()};
     return {};
   }
 };
@@ -74,13 +92,13 @@ Result<Client> Client::connect(const std::filesystem::path& state_directory) {
   return Client(std::move(impl));
 }
 
+void Client::wait_without_limit() { impl_->time_limit.reset(); }
+
 Result<std::string> Client::call_raw(const std::string& method, const std::string& target, std::string body) {
   if (auto sent = impl_->send(method, target, std::move(body), false); !sent) return sent.error();
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
-  boost::system::error_code error;
-  http::read(impl_->socket, impl_->buffer, parser, error);
-  if (error) return Error{"the sandbox ended while it was asked: " + error.message()};
+  if (auto read = impl_->read(parser); !read) return read.error();
   const auto& response = parser.get();
   if (response.result_int() >= 400) return reply_error(response.result_int(), response.body());
   return Result<std::string>(boost::system::in_place_value, response.body());

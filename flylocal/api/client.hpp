@@ -19,6 +19,9 @@ class Client {
   Client(Client&&) noexcept;
   ~Client();
 
+  /// Answers of call() and call_raw() may take ten seconds, which says that a sandbox is suspended; from now on they
+  /// may take any time, for what waits for machines.
+  void wait_without_limit();
   /// Sends a request and returns the answer's JSON. Error: the server's own message for a status from 400 up.
   Result<boost::json::value> call(const std::string& method, const std::string& target, const boost::json::value& body = nullptr);
   /// The same with bodies of another kind.

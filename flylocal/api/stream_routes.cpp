@@ -21,6 +21,8 @@ using namespace asio::experimental::awaitable_operators;
 using sandbox::Sandbox;
 
 constexpr auto kDialLimit = 5s;
+// A machine's last process to go is its init, which the kernel lets wait for all others.
+constexpr auto kInitPatience = 200ms;
 
 // ---- console ------------------------------------------------------------------------------------------------
 
@@ -93,6 +95,16 @@ Task<> copy_input(Stream& stream, std::optional<Descriptor>& to) {
   }
 }
 
+/// Whether a visitor went with its whole machine, whose processes are all killed then.
+Task<bool> ended_with_machine(int exit_code, UniqueFd guest) {
+  if (exit_code != 128 + SIGKILL) co_return false;
+  const Executor executor = co_await asio::this_coro::executor;
+  Descriptor init(executor, guest.release());
+  Timer limit(executor, kInitPatience);
+  auto ended = co_await (init.async_wait(Descriptor::wait_read, as_result) || limit.async_wait(as_result));
+  co_return ended.index() == 0;
+}
+
 Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
   auto machine = sandbox.find_machine(request.params.at("id"));
   auto body = request.json_body();
@@ -152,7 +164,10 @@ Task<> console(Sandbox& sandbox, const Request& request, Stream& stream) {
   };
   auto finished = co_await (until_end() || copy_input(stream, in));
   if (finished.index() == 1) co_return;  // the client is gone; the visitor ends with this frame
-  co_await stream.write(encode_frame(FrameType::kExit, encode_number(static_cast<std::uint32_t>(visitor->exit_code()))));
+  const int exit_code = visitor->exit_code();
+  const bool with_machine = co_await ended_with_machine(exit_code, std::move(guest));
+  const std::string farewell = with_machine ? encode_frame(FrameType::kError, fmt::format("{0}machine {1} stopped{0}", terminal ? "\r\n" : "\n", machine->id())) : "";
+  co_await stream.write(farewell + encode_frame(FrameType::kExit, encode_number(static_cast<std::uint32_t>(exit_code))));
 }
 
 // ---- dial ---------------------------------------------------------------------------------------------------

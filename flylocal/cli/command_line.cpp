@@ -52,13 +52,23 @@ class Program {
     } catch (const CLI::Success& wanted) {
       return app_.exit(wanted);
     } catch (const CLI::ParseError& error) {
-      app_.exit(error);
+      complain(fmt::format("{}; `{} --help` shows what it takes", error.what(), chosen_command()));
       return kCannotRun;
     }
     return command_();
   }
 
  private:
+  /// The command that the parser had come to, in words.
+  std::string chosen_command() const {
+    std::string words = "flylocal";
+    for (const CLI::App* at = &app_; !at->get_subcommands().empty();) {
+      at = at->get_subcommands().front();
+      words += " " + at->get_name();
+    }
+    return words;
+  }
+
   /// Says what is wrong with the words before the first option, where CLI11 would only say that a subcommand is missing.
   std::optional<int> check_command_words(int argc, char** argv) {
     const CLI::App* at = &app_;
@@ -66,7 +76,7 @@ class Program {
       const auto subs = at->get_subcommands([](const CLI::App*) { return true; });
       if (subs.empty()) return std::nullopt;
       if (i == argc) {
-        fmt::print(stderr, "{}", at->help());
+        fmt::print(stderr, "{}", at->help(at == &app_ ? "" : "flylocal"));
         return kCannotRun;
       }
       const std::string_view word = argv[i];

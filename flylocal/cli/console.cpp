@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -74,30 +75,42 @@ UniqueFd resize_events() {
   return UniqueFd(::signalfd(-1, &winch, SFD_CLOEXEC));
 }
 
-/// Carries bytes both ways until the machine reports the exit code.
+/// Carries bytes both ways until the machine reports the exit code. What the machine does not take yet waits here
+/// while its output is read on: a command like `cat` takes no more input until it is rid of its output.
 int converse(const UniqueFd& connection, bool terminal) {
-  // The machine may be done before all input is sent; what it said is still to be read.
+  // The reader of our output may go away: the exit code is still the command's.
   ::signal(SIGPIPE, SIG_IGN);
   RawTerminal raw(terminal);
   UniqueFd resized = terminal ? resize_events() : UniqueFd();
   api::FrameReader frames;
+  std::string unsent;
   bool input_open = true;
   for (;;) {
-    pollfd waits[3] = {{connection.get(), POLLIN, 0}, {input_open ? STDIN_FILENO : -1, POLLIN, 0}, {resized.get(), POLLIN, 0}};
+    pollfd waits[3] = {{connection.get(), static_cast<short>(unsent.empty() ? POLLIN : POLLIN | POLLOUT), 0},
+                       {input_open && unsent.empty() ? STDIN_FILENO : -1, POLLIN, 0},
+                       {resized.get(), POLLIN, 0}};
     if (::poll(waits, 3, -1) < 0 && errno != EINTR) return kCannotRun;
     char buffer[16 * 1024];
-    if (waits[2].revents) {
-      if (::read(resized.get(), buffer, sizeof buffer) > 0) write_all(connection.get(), resize_frame());
-    }
+    if (waits[2].revents && ::read(resized.get(), buffer, sizeof buffer) > 0) unsent += resize_frame();
     if (waits[1].revents) {
       const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
-      if (n > 0) write_all(connection.get(), api::encode_frame(FrameType::kInput, {buffer, static_cast<std::size_t>(n)}));
-      else if (n == 0 || errno != EINTR) {
+      if (n > 0) {
+        unsent += api::encode_frame(FrameType::kInput, {buffer, static_cast<std::size_t>(n)});
+      } else if (n == 0 || errno != EINTR) {
         input_open = false;
-        write_all(connection.get(), api::encode_frame(FrameType::kInputEnd, {}));
+        unsent += api::encode_frame(FrameType::kInputEnd, {});
       }
     }
-    if (!waits[0].revents) continue;
+    if (!unsent.empty()) {
+      const ssize_t n = ::send(connection.get(), unsent.data(), unsent.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (n > 0) {
+        unsent.erase(0, static_cast<std::size_t>(n));
+      } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        unsent.clear();
+        input_open = false;
+      }
+    }
+    if ((waits[0].revents & ~POLLOUT) == 0) continue;
     const ssize_t n = ::read(connection.get(), buffer, sizeof buffer);
     if (n <= 0) return kCannotRun;
     frames.feed({buffer, static_cast<std::size_t>(n)});

@@ -65,6 +65,11 @@ void Printer::print(std::string line) {
   state_->changed.notify_all();
 }
 
+void Printer::need_no_reader() {
+  std::lock_guard lock(state_->mutex);
+  state_->on_reader_gone = {};
+}
+
 void Printer::flush() {
   std::unique_lock lock(state_->mutex);
   state_->changed.wait_for(lock, kFarewell, [&] { return state_->finished || (state_->lines.empty() && !state_->writing); });

@@ -25,6 +25,8 @@ class Printer {
 
   /// Queues `line` (without newline). From any thread.
   void print(std::string line);
+  /// From now on a stdout without a reader is no reason to call anybody.
+  void need_no_reader();
   /// Waits, a second at most, until all that was queued is written.
   void flush();
 

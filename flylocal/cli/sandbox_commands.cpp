@@ -156,6 +156,7 @@ int machine_action(const MachineActionOptions& options) {
       code = kProblem;
       continue;
     }
+    client->wait_without_limit();
     json::object body;
     std::string call = options.action;
     if (options.action == "kill") {
@@ -192,6 +193,7 @@ int scale_count(const ScaleOptions& options) {
                  : fmt::format("no app {} in this sandbox, only {}", options.app, fmt::join(names, ", ")));
     return kCannotRun;
   }
+  client->wait_without_limit();
   std::vector<std::string> groups;
   for (const json::value& value : app->at("process_groups").as_array()) groups.emplace_back(value.as_string());
   const std::string region = options.region.empty() ? text_of(*app, "primary_region") : options.region;

@@ -149,6 +149,7 @@ std::optional<int> check_running(const CheckOptions& options) {
     if (!running.contains(std::filesystem::canonical(directory, failed).string())) return std::nullopt;
   }
   const std::string limit = options.time_limit ? fmt::format("?timeout_ms={}", options.time_limit->count()) : "";
+  client->wait_without_limit();
   auto report = client->call("GET", "/flylocal/v1/report" + limit);
   if (!report) {
     complain(report.error().message);
@@ -164,6 +165,7 @@ int up(const UpOptions& options) {
   if (options.detach)
     if (auto code = detachment.split()) return *code;
   return run_sandbox(options.projects, Chatter::kOn, [&](Running& running) -> Task<int> {
+    if (options.detach) running.printer.need_no_reader();
     running.sandbox.logs().set_listener([&running](const sandbox::LogLine& line) { running.printer.print(log_text(line)); });
     std::function<void()> on_ready = [&] {
       if (!options.detach) {

@@ -94,7 +94,7 @@ class Looking(Running):
         self.assertEqual(self.up.console("sh", "-c", "kill -9 $$", app="two").returncode, 137)
 
     def test_stdin_is_piped_byte_for_byte(self):
-        data = os.urandom(300_000)
+        data = os.urandom(20_000_000)  # more than all buffers on its way hold
         done = self.stage.flylocal("ssh", "console", "-a", "two", "-C", "cat", stdin=data, text=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(done.stdout == data)
@@ -131,6 +131,10 @@ class Looking(Running):
         read_until(rb"app-is-two")
         read_until(rb"/dev/pts/\d+")
         self.assertEqual(shell.wait(harness.PATIENCE), 5)
+
+    def test_the_first_process_of_a_machine_is_its_init(self):
+        shown = self.assert_ok(self.up.console("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline", app="two")).stdout
+        self.assertEqual(shown.split(), ["flylocal-init"])
 
     def test_several_apps_need_a_choice(self):
         done = self.stage.flylocal("ssh", "console", "-C", "true")
@@ -332,7 +336,10 @@ class Without(harness.Case):
 
     def test_wrong_usage_is_exit_code_2(self):
         for words in ((), ("nothing",), ("up", "--nothing"), ("machine",), ("scale", "count"), ("completion", "tcsh")):
-            self.assertEqual(self.stage.flylocal(*words).returncode, 2, words)
+            done = self.stage.flylocal(*words)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+            self.assertTrue(done.stderr.startswith("Error: ") or "Usage: flylocal" in done.stderr, done.stderr)
+        self.assertIn("`flylocal scale count --help`", self.stage.flylocal("scale", "count").stderr)
 
     def test_version_and_help(self):
         self.assertRegex(self.assert_ok(self.stage.flylocal("version")).stdout, r"^flylocal \d+\.\d+\.\d+\n$")

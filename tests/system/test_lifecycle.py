@@ -261,6 +261,7 @@ class SandboxEnd(Logs):
             for thread in threads:
                 thread.start()
             try:
+                harness.eventually(lambda: 0 in asked, "an answer")
                 code = up.stop()
             finally:
                 ended.set()
@@ -268,7 +269,27 @@ class SandboxEnd(Logs):
                     thread.join()
             self.assertEqual(code, 0)
             self.assertLessEqual(set(asked), {0, 2})
-            self.assertIn(0, asked)
+
+    def test_a_console_says_that_its_machine_stopped(self):
+        up = self.stubborn("INT")
+        console = self.stage.popen(harness.binary(), "ssh", "console", "-C", "sh -c 'echo here; exec sleep 600'", stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.assertEqual(console.stdout.readline(), "here\n")
+        machine = up.machine()["id"]
+        self.assert_ok(self.stage.flylocal("machine", "stop", machine))
+        out, errors = console.communicate(timeout=harness.PATIENCE)
+        self.assertEqual((console.returncode, errors.strip()), (137, f"machine {machine} stopped"))
+
+    def test_a_suspended_sandbox_is_told_from_a_working_one(self):
+        up = self.stubborn("INT")
+        up.process.send_signal(signal.SIGSTOP)
+        try:
+            shown = self.stage.flylocal("status")
+        finally:
+            up.process.send_signal(signal.SIGCONT)
+        self.assertEqual(shown.returncode, 2)
+        self.assertIn("suspended", shown.stderr)
+        self.assert_ok(self.stage.flylocal("status"))
 
     def test_the_control_socket_goes_with_the_sandbox(self):
         up = self.stubborn("INT")
@@ -296,6 +317,18 @@ class SandboxEnd(Logs):
         self.assertEqual([m["state"] for m in status["machines"]], ["started"])
         self.assert_ok(self.stage.flylocal("down"))
         harness.eventually(lambda: not harness.processes_of(project), lambda: str(harness.processes_of(project)))
+
+    def test_a_detached_sandbox_needs_no_reader(self):
+        # As in `flylocal up -d | head -1`.
+        read_end, write_end = os.pipe()
+        project = self.stage.app("stubborn", program="stubborn.py", arguments="INT", service=False)
+        up = self.stage.up(project, options=["--detach"], stdout=write_end, wait=False)
+        os.close(write_end)
+        self.assertTrue(os.read(read_end, 1))
+        os.close(read_end)
+        self.assertEqual(up.process.wait(harness.PATIENCE), 0)
+        self.assert_ok(self.stage.flylocal("status"))
+        self.assert_ok(self.stage.flylocal("down"))
 
     def test_detach_that_cannot_start_says_why_and_fails(self):
         done = self.stage.flylocal("up", "--detach", self.stage.make_directory("empty"))
