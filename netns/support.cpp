@@ -219,7 +219,8 @@ std::vector<SupportCheck> check_support() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return {{"pipe", Outcome::kFailed, system_error("pipe2", errno).message, {}}};
   UniqueFd read_end(ends[0]), write_end(ends[1]);
-  const pid_t child = ::fork();
+  // Without fork handlers: a sanitizer's would start a thread, and only a lone one may unshare a user namespace.
+  const pid_t child = ::_Fork();
   if (child < 0) return {{"fork", Outcome::kFailed, system_error("fork", errno).message, {}}};
   if (child == 0) {
     read_end.reset();

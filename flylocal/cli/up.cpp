@@ -93,7 +93,8 @@ class Detachment {
     if (::pipe2(ends, O_CLOEXEC) != 0) return fail("pipe2");
     UniqueFd read_end(ends[0]);
     ready_.reset(ends[1]);
-    const pid_t child = ::fork();
+    // Without fork handlers: a sanitizer's would start a thread, and only a lone one may unshare a user namespace.
+    const pid_t child = ::_Fork();
     if (child < 0) return fail("fork");
     if (child == 0) {
       ::setsid();
