@@ -228,13 +228,17 @@ std::optional<Response> parse_response(std::span<const std::uint8_t> message) {
   if (response.truncated) return response;
 
   unsigned answers = get_u16(message, 6);
-  unsigned records = answers + get_u16(message, 8) + get_u16(message, 10);
+  unsigned additionals = get_u16(message, 10);
+  unsigned records = answers + get_u16(message, 8) + additionals;
   for (unsigned i = 0; i < records; ++i) {
     std::size_t begin = offset;
     auto record = read_record(message, offset);
     if (!record) return std::nullopt;
     if (i < answers) response.answer_ends.push_back(offset);
-    if (record->type == RecordType::opt) response.opt = Response::Range{begin, offset};
+    if (record->type != RecordType::opt) continue;
+    // RFC 6891 6.1.1: as in a query.
+    if (response.opt || i < records - additionals || !record->root_owner) return std::nullopt;
+    response.opt = Response::Range{begin, offset};
   }
   response.end = offset;
   return response;

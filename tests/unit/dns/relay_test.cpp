@@ -146,6 +146,11 @@ TEST_CASE("an unusable reply becomes SERVFAIL") {
            wire::header({.flags = 0x0180}) + question,  // a query
            wire::header({.flags = 0x8180}) + wire::question("example.com", wire::kA),
            wire::header({.flags = 0x8380}) + question,  // truncated
+           // OPT where it must not be: in another section, twice, owned by a name (RFC 6891 6.1.1)
+           wire::header({.flags = 0x8180, .answers = 1}) + question + wire::opt(1232),
+           wire::header({.flags = 0x8180, .authorities = 1}) + question + wire::opt(1232),
+           wire::header({.flags = 0x8180, .additionals = 2}) + question + wire::opt(1232) + wire::opt(1232),
+           wire::header({.flags = 0x8180, .additionals = 1}) + question + wire::record(wire::kOpt, 0, {}),
        }) {
     auto sent = send(wire::query("example.org", wire::kA), reply);
     CHECK(sent.relayed == Relayed::failed);
