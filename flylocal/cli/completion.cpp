@@ -9,23 +9,41 @@
 namespace flylocal::cli {
 namespace {
 
-/// Words that may follow a command path like "machine start".
-using Words = std::map<std::string, std::vector<std::string>>;
+const std::vector<std::string> kShells{"bash", "zsh", "fish"};
 
-void collect(const CLI::App& app, const std::string& path, Words& words) {
-  std::vector<std::string>& here = words[path];
+/// What may follow a command path like "machine start".
+struct Follow {
+  std::vector<std::string> words;
+  bool machine_ids = false;
+};
+using Commands = std::map<std::string, Follow>;
+
+void collect(const CLI::App& app, const std::string& path, Commands& commands) {
+  Follow& here = commands[path];
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    here.push_back(sub->get_name());
-    collect(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), words);
+    here.words.push_back(sub->get_name());
+    collect(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), commands);
   }
-  for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) here.push_back("--" + name);
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) here.words.push_back("--" + name);
+    if (option->get_name() == "ID") here.machine_ids = true;
+    if (option->get_name() == "SHELL") here.words.insert(here.words.end(), kShells.begin(), kShells.end());
+  }
 }
 
-std::string bash_function(const Words& words) {
+// The columns of `flylocal machine list`.
+constexpr int kIdColumn = 1, kAppColumn = 2;
+
+std::string bash_function(const Commands& commands) {
+  std::vector<std::string> paths;
   std::string cases;
-  for (const auto& [path, follow] : words) cases += fmt::format("    \"{}\") words=\"{}\" ;;\n", path, fmt::join(follow, " "));
+  for (const auto& [path, follow] : commands) {
+    if (!path.empty()) paths.push_back("\"" + path + "\"");
+    cases += fmt::format("    \"{}\") words=\"{}{}\" ;;\n", path, fmt::join(follow.words, " "),
+                         follow.machine_ids ? fmt::format(" $(_flylocal_column {})", kIdColumn) : "");
+  }
   return fmt::format(
+      "_flylocal_column() {{ flylocal machine list 2>/dev/null | awk -v column=\"$1\" 'NR > 1 {{ print $column }}' | sort -u; }}\n"
       "_flylocal() {{\n"
       "  local current=\"${{COMP_WORDS[COMP_CWORD]}}\" path=\"\" words=\"\" i next\n"
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -33,29 +51,34 @@ std::string bash_function(const Words& words) {
       "    case \"$next\" in {}) path=\"$next\" ;; esac\n"
       "  done\n"
       "  case \"$path\" in\n{}  esac\n"
+      "  case \"${{COMP_WORDS[COMP_CWORD - 1]}}\" in\n"
+      "    -a|--app) words=\"$(_flylocal_column {})\" ;;\n"
+      "    --machine) words=\"$(_flylocal_column {})\" ;;\n"
+      "  esac\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
       "}}\n",
-      [&] {
-        std::vector<std::string> paths;
-        for (const auto& [path, follow] : words)
-          if (!path.empty()) paths.push_back("\"" + path + "\"");
-        return fmt::format("{}", fmt::join(paths, "|"));
-      }(),
-      cases);
+      fmt::join(paths, "|"), cases, kAppColumn, kIdColumn);
 }
 
-std::string fish_script(const Words& words) {
-  std::string text = "complete -c flylocal -e\ncomplete -c flylocal -f\n";
-  for (const auto& [path, follow] : words) {
+std::string fish_script(const Commands& commands) {
+  std::string text =
+      "function __flylocal_column; flylocal machine list 2>/dev/null | awk -v column=$argv[1] 'NR > 1 { print $column }' | sort -u; end\n"
+      "complete -c flylocal -e\ncomplete -c flylocal -f\n";
+  for (const auto& [path, follow] : commands) {
     std::string condition = path.empty() ? "__fish_use_subcommand" : "";
     for (std::size_t begin = 0; !path.empty() && begin < path.size();) {
       const std::size_t end = std::min(path.find(' ', begin), path.size());
       condition += (condition.empty() ? "" : "; and ") + std::string("__fish_seen_subcommand_from ") + path.substr(begin, end - begin);
       begin = end + 1;
     }
-    for (const std::string& word : follow)
-      text += word.starts_with("--") ? fmt::format("complete -c flylocal -n '{}' -l {}\n", condition, word.substr(2))
-                                     : fmt::format("complete -c flylocal -n '{}' -a {}\n", condition, word);
+    const std::string start = fmt::format("complete -c flylocal -n '{}'", condition);
+    for (const std::string& word : follow.words) {
+      if (word == "--app") text += fmt::format("{} -s a -l app -x -a '(__flylocal_column {})'\n", start, kAppColumn);
+      else if (word == "--machine") text += fmt::format("{} -l machine -x -a '(__flylocal_column {})'\n", start, kIdColumn);
+      else if (word.starts_with("--")) text += fmt::format("{} -l {}\n", start, word.substr(2));
+      else text += fmt::format("{} -a {}\n", start, word);
+    }
+    if (follow.machine_ids) text += fmt::format("{} -a '(__flylocal_column {})'\n", start, kIdColumn);
   }
   return text;
 }
@@ -63,11 +86,11 @@ std::string fish_script(const Words& words) {
 }  // namespace
 
 std::optional<std::string> completion_script(const CLI::App& program, const std::string& shell) {
-  Words words;
-  collect(program, "", words);
-  if (shell == "bash") return bash_function(words) + "complete -o default -F _flylocal flylocal\n";
-  if (shell == "zsh") return "autoload -U compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash_function(words) + "complete -o default -F _flylocal flylocal\n";
-  if (shell == "fish") return fish_script(words);
+  Commands commands;
+  collect(program, "", commands);
+  if (shell == "bash") return bash_function(commands) + "complete -o default -F _flylocal flylocal\n";
+  if (shell == "zsh") return "autoload -U compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n" + bash_function(commands) + "complete -o default -F _flylocal flylocal\n";
+  if (shell == "fish") return fish_script(commands);
   return std::nullopt;
 }
 
