@@ -11,6 +11,7 @@
 #include "flylocal/cli/dig.hpp"
 #include "flylocal/cli/doctor.hpp"
 #include "flylocal/cli/exit_code.hpp"
+#include "flylocal/cli/explain.hpp"
 #include "flylocal/cli/forward.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/sandbox_commands.hpp"
@@ -208,6 +209,9 @@ class Program {
   void add_own() {
     CLI::App* doctor_command = command(app_, "doctor", "Try everything a sandbox needs of this host", [this] { return doctor(doctor_); });
     doctor_command->add_flag("--json", doctor_.json, "As JSON");
+    CLI::App* explain_command = command(app_, "explain", "Say what a code of the bind report means, and what to do", [this] { return explain(explain_); });
+    explain_command->add_option("CODE", explain_.code, "The code, e.g. loopback-only (default: list all)");
+    explain_command->add_flag("--json", explain_.json, "As JSON");
     command(app_, "version", "Print the version", []() -> int {
       say(fmt::format("flylocal {}", kVersion));
       return kOk;
@@ -234,6 +238,7 @@ class Program {
   ForwardOptions forward_;
   ConfigOptions config_;
   DoctorOptions doctor_;
+  ExplainOptions explain_;
   std::string shell_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "flylocal/cli/output.hpp"
 
 namespace flylocal::cli {
@@ -32,6 +34,8 @@ std::string report_text(const report::Report& report) {
                         path_text("Fly Proxy:", finding.proxy), path_text("6PN:", finding.six_pn), printable(finding.sentence),
                         finding.code == "ok" ? "" : paint(Colour::kDim, fmt::format(" [{}]", finding.code)));
   }
+  auto wrong = std::find_if(report.findings.begin(), report.findings.end(), [](auto& f) { return f.severity == Severity::kProblem; });
+  if (wrong != report.findings.end()) text += "\n  " + paint(Colour::kDim, "More on it: flylocal explain " + wrong->code);
   return text;
 }
 

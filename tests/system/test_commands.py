@@ -136,6 +136,12 @@ class Looking(Running):
         shown = self.assert_ok(self.up.console("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline", app="two")).stdout
         self.assertEqual(shown.split(), ["flylocal-init"])
 
+    def test_bash_completes_machines_and_apps(self):
+        machine = self.machine_ids("one")[0]
+        self.assertEqual(bash_completes(self, "machine", "stop", machine[:6]), [machine])
+        self.assertEqual(bash_completes(self, "ssh", "console", "--machine", machine[:6]), [machine])
+        self.assertEqual(bash_completes(self, "logs", "-a", ""), ["one", "two"])
+
     def test_several_apps_need_a_choice(self):
         done = self.stage.flylocal("ssh", "console", "-C", "true")
         self.assertEqual(done.returncode, 2)
@@ -345,6 +351,22 @@ class Without(harness.Case):
         self.assertRegex(self.assert_ok(self.stage.flylocal("version")).stdout, r"^flylocal \d+\.\d+\.\d+\n$")
         self.assertIn("flylocal up", self.assert_ok(self.stage.flylocal("--help")).stdout)
 
+    def test_explain_knows_the_codes_of_the_readme(self):
+        readme = (harness.EXAMPLES.parent / "README.md").read_text()
+        documented = re.findall(r"^\| `([a-z0-9-]+)` \| (?:OK|problem) \|", readme, re.M)
+        listed = json.loads(self.assert_ok(self.stage.flylocal("explain", "--json")).stdout)
+        self.assertEqual([one["code"] for one in listed], documented)
+        for code in documented:
+            shown = self.assert_ok(self.stage.flylocal("explain", code)).stdout
+            self.assertTrue(shown.startswith(code + ":"), shown)
+            self.assertIn("On Fly.io", shown)
+            self.assertLessEqual(max(map(len, shown.splitlines()[1:])), 100)
+
+    def test_explain_of_an_unknown_code(self):
+        done = self.stage.flylocal("explain", "loopback-onyl")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("did you mean loopback-only?", done.stderr)
+
     def test_completion_scripts_are_sound(self):
         for shell in ("bash", "zsh", "fish"):
             done = self.assert_ok(self.stage.flylocal("completion", shell))
@@ -353,12 +375,18 @@ class Without(harness.Case):
                 self.assertEqual(checked.returncode, 0, checked.stderr)
 
     def test_bash_completes_commands(self):
-        script = ('eval "$("$0" completion bash)"\nCOMP_WORDS=(flylocal ma)\nCOMP_CWORD=1\n_flylocal\necho "${COMPREPLY[@]}"\n'
-                  'COMP_WORDS=(flylocal machine st)\nCOMP_CWORD=2\n_flylocal\necho "${COMPREPLY[@]}"\n')
-        done = self.assert_ok(self.stage.run("bash", "-c", script, harness.binary()))
-        first, second = done.stdout.splitlines()
-        self.assertIn("machine", first.split())
-        self.assertEqual(sorted(second.split()), ["start", "stop"])
+        self.assertIn("machine", bash_completes(self, "ma"))
+        self.assertEqual(bash_completes(self, "machine", "st"), ["start", "stop"])
+        self.assertEqual(bash_completes(self, "completion", ""), ["--help", "bash", "fish", "zsh"])
+        self.assertEqual(bash_completes(self, "machine", "stop", "1"), [])
+
+
+def bash_completes(test, *words):
+    """What bash offers after these words, sorted."""
+    script = ('PATH="$(dirname "$0"):$PATH"\neval "$(flylocal completion bash)"\nCOMP_WORDS=(flylocal "$@")\n'
+              'COMP_CWORD=$#\n_flylocal\nprintf "%s\\n" "${COMPREPLY[@]}"\n')
+    done = test.assert_ok(test.stage.run("bash", "-c", script, harness.binary(), *words))
+    return sorted(filter(None, done.stdout.split("\n")))
 
 
 if __name__ == "__main__":

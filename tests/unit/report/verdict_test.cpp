@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "flylocal/report/explanation.hpp"
+
 using namespace flylocal::report;
 using flylocal::netns::BoundSocket;
 using flylocal::netns::GuestProcess;
@@ -97,6 +99,7 @@ TEST_CASE("what listens where gives the verdict, and its sentence names the proc
     const Finding finding = judge(evidence(c.sockets, c.proxy, c.six_pn));
     INFO(finding.sentence);
     CHECK(finding.code == c.code);
+    CHECK(explain(finding.code));
     CHECK(finding.severity == c.severity);
     CHECK(finding.port == 8080);
     CHECK(finding.proxy == c.proxy);
@@ -141,6 +144,7 @@ TEST_CASE("a port that flylocal.toml expects on 6PN is judged by that path") {
     const Finding finding = judge(seen);
     INFO(finding.sentence);
     CHECK(finding.code == c.code);
+    CHECK(explain(finding.code));
     CHECK(finding.severity == c.severity);
     CHECK_THAT(finding.sentence, Catch::Contains("node (pid 42)") && Catch::Contains(":8080"));
   }

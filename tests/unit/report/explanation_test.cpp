@@ -1,0 +1,32 @@
+#include "flylocal/report/explanation.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+using namespace flylocal::report;
+
+TEST_CASE("each explanation is found by its code, and says what was seen and what Fly.io does") {
+  std::set<std::string_view> codes;
+  for (const Explanation& one : explanations()) {
+    INFO(one.code);
+    CHECK(codes.insert(one.code).second);
+    CHECK(explain(one.code) == &one);
+    CHECK_FALSE(one.title.ends_with('.'));
+    CHECK(one.found.ends_with('.'));
+    CHECK(one.on_fly.ends_with('.'));
+    CHECK((one.fix.empty() || one.fix.ends_with('.')));
+  }
+  CHECK(codes.size() > 10);
+}
+
+TEST_CASE("a problem comes with its fix, and good news need none") {
+  for (const Explanation& one : explanations()) {
+    INFO(one.code);
+    CHECK(one.fix.empty() == (one.code == "ok" || one.code == "running"));
+  }
+}
+
+TEST_CASE("a code that no verdict has is not explained") {
+  CHECK_FALSE(explain("loopback"));
+  CHECK_FALSE(explain(""));
+}
