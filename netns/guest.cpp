@@ -98,18 +98,24 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-/// The memory of this process's command line (proc(5), /proc/PID/stat: arg_start and arg_end); empty when unknown.
-std::span<char> command_line_memory() {
+/// Where this process's command line lies (proc(5), /proc/PID/stat: arg_start to env_end); empty when unknown.
+struct CommandLineMemory {
+  std::size_t size = 0;
+  std::span<char> room;  ///< with the environment behind it, which a longer text may run into
+};
+
+CommandLineMemory command_line_memory() {
   std::ifstream file("/proc/self/stat");
   std::string text{std::istreambuf_iterator<char>(file), {}};
   // The second field is the program's name, which may hold anything.
   std::istringstream rest(text.substr(std::min(text.rfind(')') + 1, text.size())));
-  std::uintptr_t begin = 0, end = 0;
+  std::uintptr_t arguments_begin = 0, arguments_end = 0, environment_begin = 0, environment_end = 0;
   std::string skipped;
   for (int field = 3; field < 48; ++field) rest >> skipped;
-  rest >> begin >> end;
-  if (!rest || begin >= end) return {};
-  return {reinterpret_cast<char*>(begin), end - begin};
+  rest >> arguments_begin >> arguments_end >> environment_begin >> environment_end;
+  if (!rest || arguments_begin >= arguments_end) return {};
+  const std::uintptr_t end = environment_begin == arguments_end ? std::max(arguments_end, environment_end) : arguments_end;
+  return {arguments_end - arguments_begin, {reinterpret_cast<char*>(arguments_begin), end - arguments_begin}};
 }
 
 struct Clone {
@@ -180,8 +186,8 @@ Result<Guest> Guest::create(const GuestSpec& spec) {
     steps.push_back({static_cast<int>(step.op), step.need == MountStep::Need::kRequired, step.source.c_str(),
                      step.source.size(), step.target.c_str()});
   PreparedProgram program(spec.program);
-  static const std::span<char> title = command_line_memory();
-  RawGuest raw{title.data(), title.size(), steps.data(), steps.size(), spec.hostname.c_str(), spec.hostname.size(), program.raw(),
+  static const CommandLineMemory title = command_line_memory();
+  RawGuest raw{title.room.data(), title.size, title.room.size(), steps.data(), steps.size(), spec.hostname.c_str(), spec.hostname.size(), program.raw(),
                control_inside.get(), output_inside.get()};
 
   SignalsBlocked blocked;

@@ -177,10 +177,12 @@ bool reap(pid_t program, int& status) {
   }
 }
 
-/// What `ps` shows, in the machine and on the host, is no copy of flylocal's own command line.
-void set_title(char* title, std::size_t room) {
+/// What `ps` shows, in the machine and on the host, is no copy of flylocal's own command line. The kernel shows the old
+/// length, or up to the first NUL behind it when a text is longer.
+void set_title(const RawGuest& guest) {
   constexpr char kTitle[] = "flylocal-init";
-  for (std::size_t i = 0; title && i < room; ++i) title[i] = i < sizeof kTitle - 1 && i + 1 < room ? kTitle[i] : '\0';
+  if (guest.title_room < sizeof kTitle) return;
+  for (std::size_t i = 0; i < guest.title_size || i < sizeof kTitle; ++i) guest.title[i] = i < sizeof kTitle ? kTitle[i] : '\0';
 }
 
 }  // namespace
@@ -192,7 +194,7 @@ void run_guest_init(const RawGuest& guest) {
   raw(SYS_setsid);
   raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   raw(SYS_prctl, PR_SET_NAME, address("flylocal-init"));
-  set_title(guest.title, guest.title_room);
+  set_title(guest);
 
   // The two descriptors this guest needs, then nothing of flylocal's: not its listeners, nor the other guests'
   // control sockets, whose end of file must come when flylocal dies.

@@ -36,7 +36,8 @@ struct RawProgram {
 
 struct RawGuest {
   char* title;  ///< the process's command line as ps shows it, to be written over; may be null
-  std::size_t title_room;
+  std::size_t title_size;  ///< what the command line takes now
+  std::size_t title_room;  ///< what it may take
   const RawMountStep* mounts;
   std::size_t mount_count;
   const char* hostname;

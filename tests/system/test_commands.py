@@ -132,10 +132,6 @@ class Looking(Running):
         read_until(rb"/dev/pts/\d+")
         self.assertEqual(shell.wait(harness.PATIENCE), 5)
 
-    def test_the_first_process_of_a_machine_is_its_init(self):
-        shown = self.assert_ok(self.up.console("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline", app="two")).stdout
-        self.assertEqual(shown.split(), ["flylocal-init"])
-
     def test_bash_completes_machines_and_apps(self):
         machine = self.machine_ids("one")[0]
         self.assertEqual(bash_completes(self, "machine", "stop", machine[:6]), [machine])

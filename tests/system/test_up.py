@@ -40,6 +40,15 @@ class Start:
         self.assertEqual(up.status()["apps"][0]["name"], "here")
         self.assertEqual(up.get().status, 200)
 
+    def test_the_first_process_of_a_machine_is_its_init(self):
+        project = self.stage.app("here")
+        # Its title is written over flylocal's command line, which is shorter, and longer.
+        for projects in ((), (project,)):
+            up = self.stage.up(*projects, cwd=project)
+            shown = self.assert_ok(self.stage.flylocal("ssh", "console", "-C", "cat /proc/1/cmdline")).stdout
+            self.assertEqual(shown.rstrip("\0"), "flylocal-init")
+            self.assertEqual(up.stop(), 0)
+
     def test_the_state_is_kept_below_xdg_state_home_and_nothing_in_the_project(self):
         project = self.stage.app("hello")
         before = sorted(os.listdir(project))
