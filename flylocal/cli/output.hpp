@@ -17,6 +17,8 @@ Colour colour_of(std::string_view key);
 
 /// Text without control characters but tab: what a program printed must not steer the user's terminal.
 std::string printable(std::string_view text);
+/// The same of a text of several lines, which stay lines.
+std::string printable_lines(std::string_view text);
 
 /// Rows as aligned columns, the first one the heading.
 std::string table(const std::vector<std::vector<std::string>>& rows);

@@ -35,7 +35,7 @@ std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions&
     project::LoadedProject loaded = project::load_project(directory, {options.command, options.config_file});
     if (chatter == Chatter::kOn)
       for (const std::string& note : loaded.notes) fmt::print(stderr, "{}\n", paint(Colour::kDim, printable(note)));
-    for (const std::string& problem : loaded.problems) fmt::print(stderr, "{}\n", printable(problem));
+    for (const std::string& problem : loaded.problems) fmt::print(stderr, "{}\n", printable_lines(problem));
     failed |= !loaded.app;
     if (!loaded.app) continue;
     auto same = std::find_if(apps.begin(), apps.end(), [&](auto& app) { return app.name == loaded.app->name; });

@@ -137,7 +137,8 @@ std::optional<int> Field::integer(int least, int most) const {
   const auto value = whole_number(*node_);
   if (value && *value >= least && *value <= most) return static_cast<int>(*value);
   const auto* written = std::get_if<std::string>(&node_->value);
-  wrong(most == std::numeric_limits<int>::max() ? fmt::format("a whole number, {} or more", least)
+  const bool too_large = value && *value > most;
+  wrong(most == std::numeric_limits<int>::max() && !too_large ? fmt::format("a whole number, {} or more", least)
                                                 : fmt::format("a whole number from {} to {}", least, most),
         written && decimal_digits(*written) ? "Remove the quotes" : std::string());
   return std::nullopt;

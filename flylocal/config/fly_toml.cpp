@@ -349,11 +349,12 @@ ParsedConfig load_fly_toml(const std::filesystem::path& path) {
     const bool missing = !code || code == std::errc::no_such_file_or_directory;
     return only_problem(
         file, missing ? "no such file" : code.message(),
-        missing ? "Run flylocal in the directory of the project, or name that directory" : "");
+        code == std::errc::not_a_directory ? "Name the project's directory, or the file with -c" : missing ? "Run flylocal in the directory of the project, or name that directory" : "");
   }
   if (std::filesystem::is_directory(status)) {
+    const auto inner = path / "fly.toml";
     return only_problem(file, "is a directory",
-                        fmt::format("Name the file: {}", (path / "fly.toml").string()));
+                        std::filesystem::exists(inner, code) ? fmt::format("Name the file with -c: {}", inner.string()) : "");
   }
   // A pipe or a device could block or never end.
   if (!std::filesystem::is_regular_file(status)) return only_problem(file, "is not a regular file");

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <set>
 
@@ -46,12 +47,9 @@ bool is_absolute(const std::string& path) {
   return path.starts_with('/');
 }
 
-/// The directory without repeated and trailing slashes, so that "/data/" and "/data" are one.
+/// The directory without repeated and trailing slashes and dots, so that "/data/", "/./data" and "/data" are one.
 std::string tidy(const std::string& path) {
-  std::string out;
-  for (char c : path) {
-    if (c != '/' || out.empty() || out.back() != '/') out += c;
-  }
+  std::string out = "/" + std::filesystem::path(path).lexically_normal().relative_path().string();
   if (out.size() > 1 && out.back() == '/') out.pop_back();
   return out;
 }
@@ -76,6 +74,8 @@ Mount read_mount(const Field& table, const KnownGroups& groups) {
     const auto path = field->text();
     if (path && (!is_absolute(*path) || climbs(*path) || tidy(*path) == "/")) {
       field->wrong("an absolute path other than /", "For example /data");
+    } else if (path && (tidy(*path) + "/").starts_with("/proc/")) {
+      field->wrong("a path outside of /proc, which is the kernel's", "For example /data");
     } else if (path) {
       out.destination = tidy(*path);
     }

@@ -30,11 +30,18 @@ AutoStop read_auto_stop(const Field& field) {
   return AutoStop::kOff;
 }
 
+bool is_empty_list(const TomlNode& node) {
+  const auto* items = std::get_if<TomlArray>(&node.value);
+  return items && items->empty();
+}
+
 /// What the two kinds of services spell the same way.
 void read_common_settings(TableFields& fields, const KnownGroups& groups, ServiceSettings& out) {
   out.place = fields.self().place();
   out.processes = read_group_list(fields, groups, UnknownGroup::kError);
-  if (groups.declared && out.processes.empty()) {
+  const auto written = fields.find("processes");
+  const bool misread = written && out.processes.empty() && !is_empty_list(written->node());
+  if (groups.declared && out.processes.empty() && !misread) {
     fields.self().error("\"processes\" is missing: with a [processes] section every service names its groups",
                         fmt::format("Add a line such as: processes = [{}]",
                                     groups.names.empty() ? "\"app\"" : in_quotes(groups.names.front())));

@@ -12,6 +12,7 @@ class Scanner {
 
   std::optional<TomlRefusal> run() {
     if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // a byte order mark
+    if (text_.starts_with("\xff\xfe") || text_.starts_with("\xfe\xff")) refuse("not valid TOML: this is UTF-16; save the file as UTF-8");
     while (at_ < text_.size() && !refusal_) {
       const char c = text_[at_];
       if (c == '#') {
@@ -87,6 +88,7 @@ class Scanner {
   void skip_string(char quote) {
     const std::string triple(3, quote);
     const bool multi_line = text_.substr(at_, 3) == triple;
+    const Place opened = place_;
     for (int i = 0; i < (multi_line ? 3 : 1); ++i) advance();
     while (at_ < text_.size()) {
       if (quote == '"' && text_[at_] == '\\') {
@@ -98,11 +100,12 @@ class Scanner {
         for (int i = 0; multi_line && i < 2 && text_.substr(at_, 1) == triple.substr(0, 1); ++i) advance();
         return;
       } else if (!multi_line && text_[at_] == '\n') {
-        return;  // unterminated: the parser will say so
+        break;
       } else {
         advance();
       }
     }
+    if (!refusal_) refusal_ = TomlRefusal{opened, "not valid TOML: the quote that opens here is not closed"};
   }
 
   void advance() {

@@ -353,6 +353,8 @@ class DockerfileReader {
 
   ImageCommand command(const Instruction& instruction) {
     if (std::optional<std::vector<std::string>> words = parse_string_array(instruction.rest)) {
+      const bool nul = std::any_of(words->begin(), words->end(), [](auto& word) { return word.find('\0') != std::string::npos; });
+      if (nul) problem(instruction.line, instruction.keyword + ": an argument cannot have a NUL character");
       return {std::move(*words), ImageCommand::Form::kExec, instruction.line};
     }
     if (instruction.rest.starts_with('[')) {

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
 #include <system_error>
 
 #include "flylocal/config/closest_name.hpp"
+#include "flylocal/config/toml_precheck.hpp"
 #include "flylocal/launch/shell_words.hpp"
 #include "flylocal/launch/text_file.hpp"
 
@@ -36,6 +38,8 @@ std::string kind(const toml::node& node) {
       return "a date or time";
   }
 }
+
+bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
@@ -142,6 +146,7 @@ class ProjectFileReader {
         const std::optional<std::string> value = node.value_exact<std::string>();
         if (!value || value->empty()) wrong(node, key_path, "the name of a process group of fly.toml");
         machines.group = value.value_or("");
+        machines.group_line = line(node);
       } else if (name == "region") {
         const std::optional<std::string> value = node.value_exact<std::string>();
         if (!value || value->size() != 3 || value->find_first_not_of(kLower) != std::string::npos) {
@@ -212,6 +217,8 @@ class ProjectFileReader {
                 fmt::format("port {} of this host is already taken by ports.{}", *host, other->second));
       } else if (!file_.ports.emplace(*external, *host).second) {
         problem(key.source(), path, fmt::format("port {} is mapped a second time", *external));
+      } else {
+        file_.port_lines[*external] = line(value);
       }
     }
   }
@@ -242,6 +249,10 @@ class ProjectFileReader {
         wrong(value, path, "a command line or a list of words");
         continue;
       }
+      if (std::any_of(command.argv.begin(), command.argv.end(), has_nul)) {
+        problem(value.source(), path, "an argument cannot have a NUL character");
+        continue;
+      }
       if (command.argv.empty() || command.argv.front().empty()) {
         wrong(value, path, "a command that is not empty");
         continue;
@@ -259,6 +270,7 @@ class ProjectFileReader {
       if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos) {
         problem(key.source(), path, "a variable's name is not empty and has no =");
       } else if (const std::optional<std::string> text = value.value_exact<std::string>()) {
+        if (has_nul(*text)) problem(value.source(), path, "a variable's value cannot have a NUL character");
         file_.env[name] = *text;
       } else if (value.is_integer() || value.is_boolean() || value.is_floating_point()) {
         // As flyctl does with the values of fly.toml's [env].
@@ -271,7 +283,7 @@ class ProjectFileReader {
 
   void read_secrets_file(const toml::node& node) {
     const std::optional<std::string> value = node.value_exact<std::string>();
-    if (!value || value->empty())
+    if (!value || value->empty() || has_nul(*value))
       return wrong(node, "secrets_file", "a path beside flylocal.toml, e.g. \".env.local\"");
     file_.secrets_file = *value;
     file_.secrets_file_line = line(node);
@@ -285,6 +297,8 @@ class ProjectFileReader {
 }  // namespace
 
 ProjectFileReading read_project_file(std::string_view text, const std::string& file_name) {
+  if (auto refusal = config::precheck_toml(text))
+    return {std::nullopt, {{file_name, refusal->place.line, refusal->place.column, "", std::move(refusal->message)}}};
   try {
     const toml::table root = toml::parse(text, file_name);
     return ProjectFileReader(file_name).run(root);

@@ -21,6 +21,7 @@ struct MachineCount {
   std::string region;  ///< Empty: fly.toml's primary_region.
   unsigned count = 1;  ///< 0 to kMaxMachineCount
   int line = 0;
+  int group_line = 0;  ///< 0 where `group` is not given
 };
 
 /// [commands]: what a process group runs here, instead of everything that fly.toml and the Dockerfile say.
@@ -41,6 +42,7 @@ struct ProjectFile {
   std::string network = "default";
   std::vector<MachineCount> machines;
   std::map<std::uint16_t, std::uint16_t> ports;  ///< [ports]: a service's external port -> port on the host.
+  std::map<std::uint16_t, int> port_lines;       ///< The line of each.
   std::map<std::string, CommandOverride> commands;
   std::optional<std::string> secrets_file;  ///< As written; relative to flylocal.toml's directory.
   int secrets_file_line = 0;

@@ -30,6 +30,8 @@ Result<std::string> read_text_file(const fs::path& path) {
   if (file.bad()) return Error{"cannot be read"};
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kLargest) return Error{"is larger than 1 MiB"};
+  // Arguments and variables end at one.
+  if (text.find('\0') != std::string::npos) return Error{"is no text file: it has a NUL character in it"};
   return {boost::system::in_place_value, std::move(text)};
 }
 

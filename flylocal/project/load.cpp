@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <set>
 
+#include "flylocal/config/closest_name.hpp"
 #include "flylocal/config/fly_toml.hpp"
 #include "flylocal/launch/dockerfile.hpp"
 #include "flylocal/launch/project_file.hpp"
@@ -13,6 +17,8 @@ namespace flylocal::project {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kPortsShown = 10;
 
 std::string host_path() {
   const char* path = std::getenv("PATH");
@@ -37,6 +43,12 @@ class Loader {
   void add_group(AppSpec& app, const std::string& name);
   std::vector<Placement> placements(const AppSpec& app, const config::GroupConfig& group, bool is_default_group);
   void check_group_names(const AppSpec& app);
+  void check_ports(const AppSpec& app);
+  void note_unexposed_ports(const GroupSpec& group);
+  /// What is true of several process groups is said once.
+  void add_note(std::string note) {
+    if (std::find(loaded_.notes.begin(), loaded_.notes.end(), note) == loaded_.notes.end()) loaded_.notes.push_back(std::move(note));
+  }
   void fail(const std::vector<launch::FileProblem>& problems) {
     for (launch::FileProblem problem : problems) {
       // With several projects the name alone would not tell whose file it is.
@@ -127,20 +139,55 @@ void Loader::add_group(AppSpec& app, const std::string& name) {
     loaded_.problems.push_back(fmt::format("Error: {}, process group {}: {}", app.name, name, plan.error().message));
     return;
   }
-  for (const std::string& note : plan->notes) loaded_.notes.push_back(fmt::format("{}: {}", app.name, note));
+  for (const std::string& note : plan->notes) add_note(fmt::format("{}: {}", app.name, note));
+  note_unexposed_ports(group);
   group.launch = std::move(*plan);
   app.groups.emplace(name, std::move(group));
 }
 
 void Loader::check_group_names(const AppSpec& app) {
   const std::vector<std::string> groups = config::process_groups(*config_);
+  const std::vector<std::string_view> names(groups.begin(), groups.end());
   auto check = [&](const std::string& name, int line, const char* key) {
     if (name.empty() || std::find(groups.begin(), groups.end(), name) != groups.end()) return;
-    loaded_.problems.push_back(fmt::format("Error: {}:{}: {}: {} has no process group {:?}, only {}", launch::kProjectFileName, line, key,
-                                           app.name, name, fmt::join(groups, ", ")));
+    const std::string_view meant = config::closest_name(name, names);
+    fail({{std::string(launch::kProjectFileName), line, 0, key,
+           fmt::format("{} has no process group {:?}, only {}{}", app.name, name, fmt::join(groups, ", "),
+                       meant.empty() ? "" : fmt::format("; did you mean {}?", meant))}});
   };
-  for (const auto& machines : file_->machines) check(machines.group, machines.line, "machines.group");
+  for (const auto& machines : file_->machines) check(machines.group, machines.group_line, "machines.group");
   for (const auto& [name, command] : file_->commands) check(name, command.line, "commands");
+}
+
+void Loader::check_ports(const AppSpec& app) {
+  std::set<int> offered;
+  for (const auto& [name, group] : app.groups)
+    for (const config::Service& service : group.config.services)
+      for (const config::ServicePort& port : service.ports)
+        for (int one = port.range.first; one <= port.range.last; ++one) offered.insert(one);
+  for (const auto& [external, host_port] : file_->ports) {
+    if (offered.contains(external)) continue;
+    std::vector<int> some(offered.begin(), std::next(offered.begin(), static_cast<int>(std::min<std::size_t>(offered.size(), kPortsShown))));
+    fail({{std::string(launch::kProjectFileName), file_->port_lines.at(external), 0, fmt::format("ports.{}", external),
+           offered.empty() ? fmt::format("{} has no service", app.name)
+                           : fmt::format("no service of {} has this port, only {}{}", app.name, fmt::join(some, ", "),
+                                         some.size() < offered.size() ? " and more" : "")}});
+  }
+}
+
+void Loader::note_unexposed_ports(const GroupSpec& group) {
+  if (!image_ || image_->exposed.empty()) return;
+  for (const config::Service& service : group.config.services) {
+    const bool exposed = std::any_of(image_->exposed.begin(), image_->exposed.end(), [&](const launch::ExposedPorts& ports) {
+      return service.internal_port >= ports.first && service.internal_port <= ports.last;
+    });
+    if (exposed) continue;
+    std::vector<std::string> texts;
+    for (const launch::ExposedPorts& ports : image_->exposed)
+      texts.push_back(ports.first == ports.last ? std::to_string(ports.first) : fmt::format("{}-{}", ports.first, ports.last));
+    add_note(fmt::format("{}: internal_port is {}, and the Dockerfile EXPOSEs {}: if the program listens there, one of them is wrong",
+                                        config_->app, service.internal_port, fmt::join(texts, ", ")));
+  }
 }
 
 void Loader::build_app() {
@@ -155,11 +202,17 @@ void Loader::build_app() {
   for (const launch::Expectation& expectation : file_->expect) app.six_pn_ports.push_back(expectation.six_pn_port);
   if (file_->secrets_file) {
     launch::SecretsReading secrets = launch::load_secrets(directory_ / *file_->secrets_file);
+    for (launch::FileProblem& problem : secrets.problems)
+      // A file that could not be read at all is a mistake in the line that names it.
+      if (problem.line == 0)
+        problem = {std::string(launch::kProjectFileName), file_->secrets_file_line, 0, "secrets_file",
+                   fmt::format("{}: {}", *file_->secrets_file, problem.message)};
     fail(secrets.problems);
     app.secrets = std::move(secrets.secrets);
   }
   check_group_names(app);
   for (const std::string& name : config::process_groups(*config_)) add_group(app, name);
+  if (loaded_.problems.empty()) check_ports(app);
   if (config_->deploy.release_command)
     loaded_.notes.push_back(fmt::format("{}: release_command is not run; run it with `flylocal ssh console -a {} -C {:?}`",
                                         app.name, app.name, *config_->deploy.release_command));

@@ -103,6 +103,22 @@ class Config(harness.Case):
             self.assertEqual(done.returncode, 2)
             self.assertIn("http_service.internal_port", done.stderr)
 
+    def test_what_up_would_note_is_said_by_validate_too(self):
+        directory = self.stage.project({"fly.toml": 'app = "x"\n[deploy]\n  release_command = "migrate"\n',
+                                        "Dockerfile": "FROM debian\nCMD ['sleep', '1']\n"})
+        done = self.assert_ok(self.stage.flylocal("config", "validate", directory))
+        for part in ("release_command is not run", "looks like the exec form"):
+            self.assertEqual(done.stderr.count(part), 1, done.stderr)
+        notices = json.loads(self.stage.flylocal("config", "validate", "--json", directory).stdout)["problems"]
+        self.assertTrue(any("release_command is not run" in one["message"] for one in notices), notices)
+
+    def test_the_ways_to_say_what_runs_stand_in_lines(self):
+        directory = self.stage.project({"fly.toml": 'app = "x"\n'})
+        for command in (("up",), ("config", "validate")):
+            errors = self.stage.flylocal(*command, directory).stderr
+            self.assertIn("\n  in fly.toml:", errors)
+            self.assertIn("\n  in the Dockerfile:", errors)
+
     # ---- show
 
     def test_show_prints_the_model_with_the_defaults_that_apply(self):

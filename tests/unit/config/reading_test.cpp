@@ -78,7 +78,8 @@ TEST_CASE("a header without a name and bare characters outside ASCII are refused
                         {"[[.a]]", {1, 1}},
                         {"a = [\n1]\n[#", {3, 1}},
                         {"cl\xc3\xa9 = 1", {1, 3}},
-                        {"a = 1\xe2\x80\xa8[", {1, 6}}};
+                        {"a = 1\xe2\x80\xa8[", {1, 6}},
+                        {"\xff\xfe" "a", {1, 1}}};
   for (const Case& c : cases) {
     INFO(c.text);
     const auto refusal = precheck_toml(c.text);
@@ -86,6 +87,21 @@ TEST_CASE("a header without a name and bare characters outside ASCII are refused
     CHECK(refusal->place == c.place);
   }
   CHECK_FALSE(precheck_toml("\xef\xbb\xbf[a]\n[ 'b' ]\n[[c]]\nd = [\n[\n]]\n# \xc3\xa9\ne = '\xc3\xa9'\n"));
+}
+
+TEST_CASE("a quote that is not closed is told where it opens") {
+  struct Case {
+    std::string_view text;
+    Place place;
+  };
+  const Case cases[] = {{"a = \"x\nb = 1\n", {1, 5}}, {"a = 1\nb = 'x", {2, 5}}, {"a = \"\"\"\nx\n\"\"", {1, 5}}, {"a = \"x\\\"\n", {1, 5}}};
+  for (const Case& c : cases) {
+    INFO(c.text);
+    const auto refusal = precheck_toml(c.text);
+    REQUIRE(refusal);
+    CHECK(refusal->place == c.place);
+    CHECK(refusal->message == "not valid TOML: the quote that opens here is not closed");
+  }
 }
 
 TEST_CASE("what looks deep inside strings and comments is not, and what hides behind a string is seen") {

@@ -113,6 +113,9 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"[env]\nA = [1]\n\"B=C\" = \"x\"\n",
        {"f:2:5: env.A: found a list, allowed: a string, a number, true or false",
         "f:3:1: env.B=C: a variable's name is not empty and has no ="}},
+      {"[commands]\na = [\"x\", \"\\u0000\"]\n[env]\nA = \"\\u0000\"\n",
+       {"f:2:5: commands.a: an argument cannot have a NUL character",
+        "f:4:5: env.A: a variable's value cannot have a NUL character"}},
       {"secrets_file = \"\"\n",
        {"f:1:16: secrets_file: found \"\", allowed: a path beside flylocal.toml, e.g. \".env.local\""}},
       {"[[expect]]\n6pn = \"x\"\n[[expect]]\n",
@@ -126,6 +129,16 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
     Words lines;
     for (const FileProblem& problem : reading.problems) lines.push_back(render(problem));
     CHECK(lines == each.problems);
+  }
+}
+
+TEST_CASE("a flylocal.toml that is nested without end is refused, not followed") {
+  std::string key = "a";
+  for (int i = 0; i < 200'000; ++i) key += ".a";
+  for (const std::string& text : {key + " = 1\n", "[" + key + "]\n", "a = " + std::string(200'000, '[')}) {
+    const auto reading = read_project_file(text, "f");
+    REQUIRE(reading.problems.size() == 1);
+    CHECK(reading.problems[0].message.find("nested too deeply") == 0);
   }
 }
 

@@ -177,13 +177,13 @@ TEST_CASE("flylocal.toml's other keys reach the app, and its commands go before 
   project.file("fly.toml", kTwoGroups)
       .file("flylocal.toml",
             "organization = \"acme\"\nnetwork = \"staging\"\nsecrets_file = \"local/.env\"\n[env]\nLOCAL = \"yes\"\n"
-            "[ports]\n80 = 9080\n5432 = 15432\n[commands]\nweb = [\"sh\", \"-c\", \"a b\"]\n[[expect]]\n6pn = 9090\n[[expect]]\n6pn = 9091\n")
+            "[ports]\n80 = 9080\n443 = 15432\n[commands]\nweb = [\"sh\", \"-c\", \"a b\"]\n[[expect]]\n6pn = 9090\n[[expect]]\n6pn = 9091\n")
       .file("local/.env", "# secrets\nPASSWORD=hunter2\nexport KEY=\"a b\"\n");
   const AppSpec app = project.app();
   CHECK(app.organization == "acme");
   CHECK(app.network == "staging");
   CHECK(app.local_env == std::map<std::string, std::string>{{"LOCAL", "yes"}});
-  CHECK(app.host_ports == std::map<std::uint16_t, std::uint16_t>{{80, 9080}, {5432, 15432}});
+  CHECK(app.host_ports == std::map<std::uint16_t, std::uint16_t>{{80, 9080}, {443, 15432}});
   CHECK(app.six_pn_ports == std::vector<std::uint16_t>{9090, 9091});
   CHECK(app.secrets == std::map<std::string, std::string>{{"PASSWORD", "hunter2"}, {"KEY", "a b"}});
   CHECK(app.groups.at("web").launch.argv == Words{"sh", "-c", "a b"});
@@ -230,8 +230,34 @@ TEST_CASE("a process group that flylocal.toml names and fly.toml does not have i
       .file("flylocal.toml", "[[machines]]\ngroup = \"wbe\"\ncount = 2\n\n[commands]\nworkers = [\"sh\"]\nweb = [\"sh\"]\n");
   const std::vector<std::string> problems = project.problems();
   REQUIRE(problems.size() == 2);
-  CHECK_THAT(problems[0], Catch::StartsWith("Error: flylocal.toml:1:") && Catch::Contains("\"wbe\"") && Catch::Contains("web, worker"));
-  CHECK_THAT(problems[1], Catch::StartsWith("Error: flylocal.toml:6:") && Catch::Contains("\"workers\"") && Catch::Contains("web, worker"));
+  CHECK_THAT(problems[0], Catch::Contains("/flylocal.toml:2: machines.group: ") && Catch::Contains("\"wbe\"") && Catch::Contains("web, worker; did you mean web?"));
+  CHECK_THAT(problems[1], Catch::Contains("/flylocal.toml:6: commands: ") && Catch::Contains("\"workers\"") && Catch::Contains("did you mean worker?"));
+}
+
+TEST_CASE("a port that flylocal.toml maps and no service has is a problem with its line") {
+  Project project;
+  project.file("fly.toml", kTwoGroups).file("flylocal.toml", "[ports]\n80 = 9080\n8080 = 9081\n");
+  const std::vector<std::string> problems = project.problems();
+  REQUIRE(problems.size() == 1);
+  CHECK_THAT(problems[0], Catch::Contains("/flylocal.toml:3: ports.8080: ") && Catch::Contains("80, 443"));
+}
+
+TEST_CASE("a secrets file that cannot be read is a mistake in the line that names it") {
+  Project project;
+  project.file("fly.toml", kTwoGroups).file("flylocal.toml", "\nsecrets_file = \"missing.env\"\n");
+  const std::vector<std::string> problems = project.problems();
+  REQUIRE(problems.size() == 1);
+  CHECK_THAT(problems[0], Catch::Contains("/flylocal.toml:2: secrets_file: missing.env: no such file"));
+}
+
+TEST_CASE("an internal_port that the Dockerfile does not expose is worth a word") {
+  const std::string fly_toml = "app = \"a\"\n[http_service]\ninternal_port = 8080\n";
+  for (const auto& [expose, said] : {std::pair("EXPOSE 3000 4000-4010\n", true), {"EXPOSE 8080\n", false}, {"EXPOSE 8000-9000\n", false}, {"", false}}) {
+    INFO(expose);
+    Project project;
+    project.file("fly.toml", fly_toml).file("Dockerfile", std::string("FROM scratch\n") + expose + "CMD [\"sh\"]\n");
+    CHECK((joined(project.load().notes).find("internal_port is 8080, and the Dockerfile EXPOSEs 3000, 4000-4010") != std::string::npos) == said);
+  }
 }
 
 TEST_CASE("where nothing says what to run, the three ways to say it are shown") {
