@@ -267,7 +267,7 @@ Result<GuestVisitor> GuestVisitor::start(int guest_pidfd, const GuestProgram& pr
 
 GuestVisitor::~GuestVisitor() {
   if (!pidfd_) return;
-  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGTERM, nullptr, 0);
   wait_for_end(pidfd_.get());
 }
 

@@ -277,8 +277,16 @@ void run_guest_visitor(const RawVisitor& visitor) {
     become(visitor.program, kFailureFd);
   }
   for (int fd = 0; fd <= kGuestFd; ++fd) raw(SYS_close, fd);
+  KernelSigset wanted_signals = KernelSigset{1} << (SIGCHLD - 1) | KernelSigset{1} << (SIGTERM - 1);
+  const int signals = static_cast<int>(raw(SYS_signalfd4, -1, address(&wanted_signals), sizeof wanted_signals, SFD_CLOEXEC));
   int status = 0;
-  while (raw(SYS_wait4, child, address(&status), __WALL) < 0 && errno == EINTR) {
+  while (raw(SYS_wait4, child, address(&status), signals < 0 ? __WALL : __WALL | WNOHANG) <= 0) {
+    signalfd_siginfo record{};
+    raw(SYS_read, signals, address(&record), sizeof record);
+    if (record.ssi_signo != SIGTERM) continue;
+    // Its session is its own. It is not left to others to reap: a zombie would keep the guest's pid namespace from ending.
+    raw(SYS_kill, -child, SIGKILL);
+    raw(SYS_kill, child, SIGKILL);
   }
   leave(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }

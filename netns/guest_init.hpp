@@ -71,7 +71,8 @@ struct ControlMessage {
 [[noreturn]] void run_guest_init(const RawGuest& guest);
 
 /// A further program in a running guest: enters the namespaces of the guest whose init `guest_pidfd` holds, runs
-/// the program on the given stdio and ends as it ended (128 + signal if by one). Failures before execve are
+/// the program on the given stdio and ends as it ended (128 + signal if by one). SIGTERM to it kills the program and
+/// the rest of its process group. Failures before execve are
 /// written to `failure_fd` as a ControlMessage. Never returns.
 struct RawVisitor {
   int guest_pidfd;

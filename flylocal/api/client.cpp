@@ -1,6 +1,7 @@
 #include "flylocal/api/client.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -147,6 +148,8 @@ Result<UniqueFd> Client::upgrade(const std::string& target, const json::value& b
   if (auto sent = impl_->send("POST", target, json::serialize(body), true); !sent) return sent.error();
   http::response_parser<http::string_body> parser;
   boost::system::error_code error;
+  pollfd answer{impl_->socket.native_handle(), POLLIN, 0};
+  if (::poll(&answer, 1, static_cast<int>(std::chrono::milliseconds(kPromptAnswer).count())) == 0) return Error{"the sandbox does not answer"};
   // One byte at a time: what follows the head is not HTTP and must stay in the socket.
   std::string head;
   while (!head.ends_with("\r\n\r\n")) {

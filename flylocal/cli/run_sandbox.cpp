@@ -4,8 +4,11 @@
 #include <net/if.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -49,6 +52,14 @@ std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions&
   }
   if (failed) return std::nullopt;
   return apps;
+}
+
+/// All machines and all clients share the limit; programs in machines get the platform's.
+void raise_open_files_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::debug("setrlimit: {}", std::strerror(errno));
 }
 
 std::string names_of(const std::vector<project::AppSpec>& apps) {
@@ -142,6 +153,7 @@ int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Ta
   if (!store) return cannot(store.error());
 
   ::signal(SIGPIPE, SIG_IGN);
+  raise_open_files_limit();
   asio::io_context context(1);
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps),
                                           {host_resolvers(), std::string(kVersion)});

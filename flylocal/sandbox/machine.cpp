@@ -29,6 +29,12 @@ Descriptor watched(Executor executor, int fd) {
   return Descriptor(executor, ::fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
+/// "SIGTERM"; a real-time signal has no name.
+std::string signal_name(int signal) {
+  const char* known = ::sigabbrev_np(signal);
+  return known ? fmt::format("SIG{}", known) : fmt::format("signal {}", signal);
+}
+
 }  // namespace
 
 std::string_view name(MachineState state) {
@@ -90,6 +96,7 @@ Task<Result<>> Machine::start(std::string source) {
   if (closing_) co_return Error{fmt::format("machine {} is going away", id())};
   if (state_ != MachineState::kStarted && state_ != MachineState::kStarting) {
     stop_requested_ = false;
+    ++runs_;
     recent_restarts_.clear();
     failure_.clear();
     set_state(MachineState::kStarting);
@@ -101,6 +108,21 @@ Task<Result<>> Machine::start(std::string source) {
 }
 
 Task<> Machine::live(std::string source) {
+  try {
+    co_await go_round(std::move(source));
+    co_return;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    failure_ = error.what();
+  }
+  // Whoever waits for this machine waits for one of its last states.
+  log("failed: " + failure_);
+  if (guest_) co_await close_guest();
+  set_state(MachineState::kFailed);
+}
+
+Task<> Machine::go_round(std::string source) {
   for (;;) {
     set_state(MachineState::kStarting);
     auto opened = co_await open_guest();
@@ -193,7 +215,7 @@ void Machine::note_exit(int wait_status) {
   exit.exit_code = exit.signal ? 128 + *exit.signal : WEXITSTATUS(wait_status);
   exit.requested_stop = stop_requested_;
   exit.at = std::chrono::system_clock::now();
-  const std::string how = exit.signal ? fmt::format("was killed by signal {} (SIG{})", *exit.signal, ::sigabbrev_np(*exit.signal))
+  const std::string how = exit.signal ? fmt::format("was killed by signal {} ({})", *exit.signal, signal_name(*exit.signal))
                                       : fmt::format("exited with code {}", exit.exit_code);
   last_exit_ = exit;
   log("main process " + how);
@@ -249,20 +271,23 @@ bool Machine::wants_restart() {
 }
 
 Task<> Machine::stop(std::string source, std::optional<int> signal, std::optional<std::chrono::milliseconds> patience) {
-  const Condition stopped = [](const Machine& m) {
-    return m.state() == MachineState::kStopped || m.state() == MachineState::kFailed || m.state() == MachineState::kCreated;
+  // A machine that was started anew by somebody else has been stopped in between.
+  const Condition stopped = [run = runs_](const Machine& m) {
+    return m.runs_ != run || m.state() == MachineState::kStopped || m.state() == MachineState::kFailed || m.state() == MachineState::kCreated;
   };
   if (stopped(*this)) co_return;
   const bool first = !stop_requested_;
   stop_requested_ = true;
   const bool running = state_ == MachineState::kStarted;
+  const bool starting = state_ == MachineState::kStarting;
   if (running) set_state(MachineState::kStopping);
   changed_.notify_all();
   if (first) record_event("stopping", source, "");
   const int first_signal = signal.value_or(spec_.kill_signal);
-  if (guest_) {
-    if (first) log(fmt::format("stopping: sending SIG{} to the main process", ::sigabbrev_np(first_signal)));
-    if (first_signal == SIGKILL || !running) guest_->kill();
+  // One that is stopping already has its signal, and its time.
+  if (guest_ && (running || starting || signal)) {
+    if (first) log(fmt::format("stopping: sending {} to the main process", signal_name(first_signal)));
+    if (first_signal == SIGKILL || starting) guest_->kill();
     else if (auto sent = guest_->signal(first_signal); !sent) guest_->kill();
   }
   const auto now = std::chrono::steady_clock::now();

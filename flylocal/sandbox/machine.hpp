@@ -74,6 +74,8 @@ class Machine {
   const std::string& id() const { return spec_.record.id; }
   MachineState state() const { return state_; }
   bool is_started() const { return state_ == MachineState::kStarted; }
+  /// Whether shutdown() has begun.
+  bool is_closing() const { return closing_; }
   const std::optional<MachineExit>& last_exit() const { return last_exit_; }
   const std::string& failure() const { return failure_; }
   int restart_count() const { return restart_count_; }
@@ -107,6 +109,7 @@ class Machine {
 
  private:
   Task<> live(std::string source);
+  Task<> go_round(std::string source);
   Task<Result<>> open_guest();
   Task<> watch_guest();
   Task<> pump_output(UniqueFd output);
@@ -127,6 +130,7 @@ class Machine {
   std::optional<MachineExit> last_exit_;
   std::string failure_;  // why the last start failed
   bool stop_requested_ = false;
+  std::uint64_t runs_ = 0;  // starts by command; restarts by policy belong to the same run
   bool closing_ = false;  // since shutdown(): never to start again
   bool output_open_ = false;
   int restart_count_ = 0;

@@ -220,6 +220,11 @@ Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, s
   const bool is_region = region.size() == 3 && std::all_of(region.begin(), region.end(), [](char c) { return c >= 'a' && c <= 'z'; });
   if (!is_region) co_return Error{fmt::format("region: found {:?}, allowed: three lower-case letters, e.g. ams", region)};
 
+  // One that is being removed keeps its id, and its place among the ordinals, until it is gone.
+  auto is_leaving = [&](const std::shared_ptr<Machine>& m) { return m->is_closing() && m->spec().record.app == app_name; };
+  while (!closing_ && std::any_of(machines_.begin(), machines_.end(), is_leaving)) co_await changed_.wait();
+  if (closing_) co_return Error{"the sandbox is stopping"};
+
   std::vector<std::shared_ptr<Machine>> surplus;
   std::vector<bool> present(static_cast<std::size_t>(count), false);
   for (const auto& machine : machines_of(app_name, process_group)) {

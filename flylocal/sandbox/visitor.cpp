@@ -9,6 +9,10 @@
 namespace flylocal::sandbox {
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr auto kOutputGrace = 200ms;
+
 Task<> read_all(Descriptor& pipe, std::string& text) {
   std::vector<char> buffer(16 * 1024);
   for (;;) {
@@ -53,9 +57,15 @@ Task<Result<CommandOutcome>> run_in_machine(Sandbox& sandbox, Machine& machine, 
   Descriptor out_pipe(executor, out_read.release()), err_pipe(executor, err_read.release());
   Descriptor end(executor, ::fcntl(visitor->pidfd(), F_DUPFD_CLOEXEC, 3));
   Timer limit(executor, time_limit);
+  // What a command leaves running in the background may hold its output open for ever.
+  auto ended = [&]() -> Task<> {
+    Descriptor same_end(executor, ::fcntl(visitor->pidfd(), F_DUPFD_CLOEXEC, 3));
+    co_await same_end.async_wait(Descriptor::wait_read, as_result);
+    co_await sleep_for(kOutputGrace);
+  };
   auto finished = co_await ((read_all(out_pipe, outcome.output) && read_all(err_pipe, outcome.error_output) &&
                              end.async_wait(Descriptor::wait_read, as_result)) ||
-                            limit.async_wait(as_result));
+                            limit.async_wait(as_result) || ended());
   if (finished.index() == 1) co_return Error{fmt::format("the command took longer than {} ms and was killed", time_limit.count())};
   outcome.exit_code = visitor->exit_code();
   co_return outcome;

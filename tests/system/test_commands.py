@@ -196,6 +196,11 @@ class Looking(Running):
         code, machine = self.curl(f"/v1/apps/one/machines/{machines[0]['id']}")
         self.assertEqual((code, machine["state"], machine["config"]["metadata"]["fly_process_group"]), (200, "started", "app"))
 
+    def test_a_command_that_leaves_a_child_behind_is_done_all_the_same(self):
+        machine = self.machine_ids("two")[0]
+        code, answer = self.curl(f"/v1/apps/two/machines/{machine}/exec", method="POST", body={"cmd": "sh -c 'sleep 60 & echo done'"})
+        self.assertEqual((code, answer["exit_code"], answer["stdout"]), (200, 0, "done\n"))
+
     def test_the_machines_api_executes_commands(self):
         machine = self.machine_ids("two")[0]
         code, answer = self.curl(f"/v1/apps/two/machines/{machine}/exec", method="POST", body={"cmd": "sh -c 'echo out; echo err >&2; exit 3'"})
@@ -314,6 +319,16 @@ class Scaling(Running):
         self.up = self.stage.up(self.stage.app("one"))
         self.assert_ok(self.stage.flylocal("scale", "count", "2", "--region", "iad"))
         self.assertEqual(sorted(m["region"] for m in self.up.machines()), ["ams", "iad", "iad"])
+
+    def test_a_machine_that_is_still_being_removed_does_not_count(self):
+        self.up = self.stage.up(self.stage.app("slow", program="stubborn.py", arguments="TERM", top='kill_timeout = "1s"',
+                                               service=False, project_file="[[machines]]\n  count = 2\n"))
+        harness.eventually(lambda: self.stage.flylocal("logs").stdout.count("ready") == 2, "both run")
+        fewer = self.stage.popen(harness.binary(), "scale", "count", "1", stdout=subprocess.DEVNULL)
+        harness.eventually(lambda: "got SIGINT" in self.stage.flylocal("logs").stdout, "one is being removed")
+        self.assert_ok(self.stage.flylocal("scale", "count", "2"))
+        self.assertEqual(fewer.wait(harness.PATIENCE), 0)
+        self.assertEqual([m["state"] for m in self.up.machines()], ["started", "started"])
 
     def test_what_cannot_be_is_refused_and_changes_nothing(self):
         self.up = self.stage.up(self.stage.app("one"))

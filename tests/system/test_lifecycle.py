@@ -71,6 +71,31 @@ class Stopping(Logs):
         machine = up.machine()
         self.assertEqual((machine["state"], machine["last_exit_code"], machine["restart_count"]), ("stopped", 7, 0))
 
+    def test_a_signal_without_a_name_ends_a_machine_like_any_other(self):
+        up = self.stubborn("INT")
+        machine = up.machine()["id"]
+        self.stage.flylocal("ssh", "console", "-C", "sh -c 'kill -35 2'")
+        self.wait_for_log("main process was killed by signal 35 (signal 35)")
+        self.assert_ok(self.stage.flylocal("machine", "stop", machine))
+        self.assertEqual(up.stop(), 0)
+
+    def test_a_second_stop_does_not_shorten_the_first_ones_time(self):
+        up = self.stubborn("TERM", top='kill_timeout = "2s"')
+        machine = up.machine()["id"]
+        first = self.stage.popen(harness.binary(), "machine", "stop", machine, stdout=subprocess.DEVNULL)
+        self.wait_for_log("got SIGINT")
+        messages = self.stop(up)
+        self.assertEqual(first.wait(harness.PATIENCE), 0)
+        self.assert_order(messages, "got SIGINT", "got SIGTERM", "main process exited with code 7")
+
+    def test_two_restarts_at_once_leave_the_new_program_alone(self):
+        up = self.stubborn("INT USR1", top='kill_timeout = "2s"')
+        machine = up.machine()["id"]
+        both = [self.stage.popen(harness.binary(), "machine", "restart", machine, stdout=subprocess.DEVNULL) for _ in range(2)]
+        self.assertEqual([one.wait(harness.PATIENCE) for one in both], [0, 0])
+        self.assertEqual(up.machine()["state"], "started")
+        self.assertNotIn("got SIGTERM", self.log())
+
     def test_kill_is_at_once(self):
         up = self.stubborn("", top="kill_timeout = 300")
         machine = up.machine()["id"]
@@ -279,6 +304,16 @@ class SandboxEnd(Logs):
         self.assert_ok(self.stage.flylocal("machine", "stop", machine))
         out, errors = console.communicate(timeout=harness.PATIENCE)
         self.assertEqual((console.returncode, errors.strip()), (137, f"machine {machine} stopped"))
+
+    def test_a_console_that_goes_away_takes_its_command_with_it(self):
+        self.stubborn("INT")
+        console = self.stage.popen(harness.binary(), "ssh", "console", "-C", "sh -c 'sleep 98765; true'", stdin=subprocess.PIPE)
+
+        def sleepers():
+            return self.assert_ok(self.stage.flylocal("ssh", "console", "-C", "ps ax")).stdout.count("sleep 98765")
+        harness.eventually(lambda: sleepers() == 2, "the command runs")
+        console.kill()
+        harness.eventually(lambda: sleepers() == 0, lambda: f"{sleepers()} processes of the command are left")
 
     def test_a_suspended_sandbox_is_told_from_a_working_one(self):
         up = self.stubborn("INT")
