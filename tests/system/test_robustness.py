@@ -252,6 +252,8 @@ class Clients(Sound, harness.Case):
         harness.eventually(lambda: self.stage.flylocal("status").returncode == 0 or process.poll() is not None, "the sandbox answers")
         status = json.loads(self.assert_ok(self.stage.flylocal("status", "--json")).stdout)
         port = status["ports"][0]["host_port"]
+        # A machine that starts meanwhile may rightly fail for want of descriptors.
+        harness.eventually(lambda: harness.Up.get(up, port=port).status == 200, "the app answers")
         connections = [socket.create_connection(("127.0.0.1", port), timeout=harness.PATIENCE) for _ in range(100)]
         for connection in connections:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
