@@ -41,8 +41,8 @@ class QueryService::ReplyGate {
 QueryService::QueryService(Executor executor, Forwarder& forwarder)
     : forwarder_(forwarder), gate_(std::make_shared<ReplyGate>(executor)) {}
 
-Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId network, Transport transport,
-                              std::vector<std::uint8_t>& response) {
+Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId network, const boost::asio::ip::address_v6& client,
+                              Transport transport, std::vector<std::uint8_t>& response) {
   count(statistics_.queries);
   auto outcome = dns::respond(message, zone_.current(), network, transport, response);
   switch (outcome.kind) {
@@ -68,6 +68,10 @@ Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId n
       break;  // counted by what comes of it
   }
   if (outcome.truncated) count(statistics_.truncated);
+  // An A question of a name that exists has no data; an AAAA question has, or it has none because nothing is started.
+  const bool exists = outcome.kind == Outcome::Kind::answered || outcome.kind == Outcome::Kind::no_data;
+  if (exists && outcome.query.type == RecordType::a) journal_.note(client, outcome.query.name, QuestionJournal::Family::kIpv4);
+  if (exists && outcome.query.type == RecordType::aaaa) journal_.note(client, outcome.query.name, QuestionJournal::Family::kIpv6);
   return outcome;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dns/forwarder.hpp"
+#include "dns/question_journal.hpp"
 #include "dns/responder.hpp"
 #include "dns/snapshot_slot.hpp"
 #include "dns/statistics.hpp"
@@ -29,10 +30,11 @@ class QueryService {
   void publish(std::shared_ptr<const ZoneSnapshot> snapshot) { zone_.publish(std::move(snapshot)); }
   const Statistics& statistics() const { return statistics_; }
 
-  /// Counts and answers a query. Of the outcomes, `forward` is to be passed on to forward(), `drop` has no
-  /// response, and all others have theirs in `response`.
-  Outcome respond(std::span<const std::uint8_t> message, NetworkId network, Transport transport,
-                  std::vector<std::uint8_t>& response);
+  /// Counts, notes and answers a query of `client`. Of the outcomes, `forward` is to be passed on to forward(), `drop`
+  /// has no response, and all others have theirs in `response`.
+  Outcome respond(std::span<const std::uint8_t> message, NetworkId network, const boost::asio::ip::address_v6& client,
+                  Transport transport, std::vector<std::uint8_t>& response);
+  const QuestionJournal& journal() const { return journal_; }
 
   /// Asks upstream. `deliver` is called once, during the call or later, but never after stop().
   void forward(const Query& query, Transport transport, Deliver deliver);
@@ -50,6 +52,7 @@ class QueryService {
   Forwarder& forwarder_;
   SnapshotSlot zone_;
   Statistics statistics_;
+  QuestionJournal journal_;
   std::shared_ptr<ReplyGate> gate_;
   std::vector<std::uint8_t> response_;  // its memory is used again from reply to reply
 };

@@ -104,6 +104,14 @@ const Statistics& Server::statistics() const {
   return impl_->service.statistics();
 }
 
+std::uint64_t Server::questions_version() const {
+  return impl_->service.journal().version();
+}
+
+std::vector<AddressQuestion> Server::questions() const {
+  return impl_->service.journal().questions();
+}
+
 Task<> Server::shutdown() {
   // The frame keeps what it works on: the Server itself may go once the last task has ended.
   auto impl = impl_;

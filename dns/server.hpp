@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "dns/forwarder.hpp"
+#include "dns/question_journal.hpp"
 #include "dns/statistics.hpp"
 #include "dns/zone.hpp"
 #include "flylocal/base/async.hpp"
@@ -39,6 +40,11 @@ class Server {
   Result<> add_network(NetworkId network, UniqueFd udp, UniqueFd tcp);
 
   const Statistics& statistics() const;
+
+  /// Changes when questions() does. From any thread.
+  std::uint64_t questions_version() const;
+  /// Who asked for which family of addresses. On the server's executor.
+  std::vector<AddressQuestion> questions() const;
 
   /// Closes all sockets and ends when nothing of the server runs any more. On the server's executor.
   Task<> shutdown();

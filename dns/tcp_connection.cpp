@@ -15,6 +15,13 @@ constexpr std::size_t kReadSize = 4096;
 constexpr std::size_t kMaxUnanswered = 64;
 constexpr std::size_t kMaxQueuedSize = 256 * 1024;
 
+/// The peer's address, an IPv4 one as IPv4-mapped; "::" when it is gone already.
+asio::ip::address_v6 address_of(const TcpSocket& socket) {
+  boost::system::error_code gone;
+  const asio::ip::address address = socket.remote_endpoint(gone).address();
+  return address.is_v6() ? address.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4());
+}
+
 }  // namespace
 
 TcpConnection::TcpConnection(TcpSocket socket, NetworkId network, QueryService& service,
@@ -23,6 +30,7 @@ TcpConnection::TcpConnection(TcpSocket socket, NetworkId network, QueryService& 
       network_(network),
       service_(service),
       idle_timeout_(idle_timeout),
+      client_(address_of(socket_)),
       wake_writer_(socket_.get_executor(), Timer::time_point::max()),
       wake_reader_(socket_.get_executor(), Timer::time_point::max()) {}
 
@@ -76,7 +84,7 @@ Task<> TcpConnection::read_queries() {
 }
 
 void TcpConnection::take_query(std::span<const std::uint8_t> message) {
-  auto outcome = service_.respond(message, network_, Transport::tcp, response_);
+  auto outcome = service_.respond(message, network_, client_, Transport::tcp, response_);
   if (outcome.kind == Outcome::Kind::drop) {
     // What has no answer over UDP has none here either, and a peer that sends it does not speak DNS.
     stop();

@@ -37,6 +37,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   NetworkId network_;
   QueryService& service_;
   std::chrono::milliseconds idle_timeout_;
+  asio::ip::address_v6 client_;
   bool reading_ended_ = false;
   std::size_t unanswered_ = 0;        // queries taken whose answer is not written yet
   std::size_t queued_answers_ = 0;    // of these, the ones in `queued_`

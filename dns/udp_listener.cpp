@@ -14,6 +14,15 @@ using namespace std::chrono_literals;
 constexpr int kBatch = 64;
 constexpr auto kPauseAfterFailure = 100ms;
 
+/// An IPv4 client is named by its IPv4-mapped address.
+asio::ip::address_v6 client_of(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET)
+    return asio::ip::make_address_v6(asio::ip::v4_mapped, asio::ip::address_v4(ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr)));
+  asio::ip::address_v6::bytes_type octets;
+  std::memcpy(octets.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, octets.size());
+  return asio::ip::address_v6(octets);
+}
+
 }  // namespace
 
 Task<> UdpListener::run(std::shared_ptr<UdpListener> self) {
@@ -52,7 +61,7 @@ UdpListener::Receipt UdpListener::serve_one() {
   // Of a datagram that did not fit the header is left, which makes it FORMERR.
   if (header.msg_flags & MSG_TRUNC) message = message.first(kHeaderSize);
 
-  auto outcome = service_.respond(message, network_, Transport::udp, response_);
+  auto outcome = service_.respond(message, network_, client_of(peer.address), Transport::udp, response_);
   if (outcome.kind == Outcome::Kind::forward) {
     service_.forward(outcome.query, Transport::udp,
                      [self = shared_from_this(), peer](std::span<const std::uint8_t> response) {

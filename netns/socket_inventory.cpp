@@ -122,7 +122,7 @@ Result<SocketInventory> SocketInventory::open(const NetworkNamespace& ns) {
   return inventory;
 }
 
-Result<std::vector<BoundSocket>> SocketInventory::read() {
+Result<std::vector<BoundSocket>> SocketInventory::read(Kinds kinds) {
   std::vector<BoundSocket> sockets;
   struct Query {
     int family, protocol;
@@ -133,6 +133,7 @@ Result<std::vector<BoundSocket>> SocketInventory::read() {
                              Query{AF_INET6, IPPROTO_TCP, kListenStates, BoundSocket::Protocol::kTcp},
                              Query{AF_INET, IPPROTO_UDP, kUnconnectedStates, BoundSocket::Protocol::kUdp},
                              Query{AF_INET6, IPPROTO_UDP, kUnconnectedStates, BoundSocket::Protocol::kUdp}}) {
+    if (query.kind == BoundSocket::Protocol::kUdp && kinds == Kinds::kTcp) continue;
     inet_diag_req_v2 request{};
     request.sdiag_family = static_cast<std::uint8_t>(query.family);
     request.sdiag_protocol = static_cast<std::uint8_t>(query.protocol);

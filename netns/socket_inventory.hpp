@@ -40,8 +40,10 @@ struct GuestProcess {
 class SocketInventory {
  public:
   static Result<SocketInventory> open(const NetworkNamespace& ns);
-  /// All bound sockets, one row per distinct protocol, address and port (SO_REUSEPORT shows several), ordered.
-  Result<std::vector<BoundSocket>> read();
+  enum class Kinds { kTcpAndUdp, kTcp };
+  /// All bound sockets, one row per distinct protocol, address and port (SO_REUSEPORT shows several), ordered. The kernel
+  /// walks its whole tables for each kind, so who looks often asks for TCP alone.
+  Result<std::vector<BoundSocket>> read(Kinds kinds = Kinds::kTcpAndUdp);
 
  private:
   struct Close {
