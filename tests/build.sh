@@ -29,6 +29,8 @@ if [ -n "$missing" ]; then
   $sudo apt-get update -qq
   $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
+# The servers of catalog.small (nginx, redis, ...): what installs them sees to it that none of them is started here.
+if [ $# -eq 0 ] && [ "$preset" != fuzz ]; then tests/catalog/install.sh --small; fi
 
 cmake --preset "$preset" >/dev/null
 if [ $# -gt 0 ]; then

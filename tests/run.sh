@@ -7,6 +7,7 @@
 #   tsan     both with ThreadSanitizer
 #   fuzz     every fuzz target for ten seconds, from its corpus
 #   bench    the benchmarks of the release build
+#   catalog  the bind report of real servers (tests/catalog) against real connects; installs some eighty of them, and takes long
 #
 # Without a PART: unit, system and asan, which is what CI runs. The exit code is 1 if any part failed, 2 if a PART does not exist.
 set -u
@@ -15,9 +16,9 @@ cd "$(dirname "$0")/.." || exit
 [ $# -gt 0 ] || set -- unit system asan
 for part in "$@"; do
   case "$part" in
-    unit | system | asan | tsan | fuzz | bench) ;;
+    unit | system | asan | tsan | fuzz | bench | catalog) ;;
     *)
-      echo "there is no part $part; these exist: unit system asan tsan fuzz bench" >&2
+      echo "there is no part $part; these exist: unit system asan tsan fuzz bench catalog" >&2
       exit 2
       ;;
   esac
@@ -54,6 +55,7 @@ run() {
     # The sanitizers' run-time libraries are only recommended by Debian's clang.
     fuzz) FLYLOCAL_EXTRA_PACKAGES="libclang-rt-14-dev llvm ${FLYLOCAL_EXTRA_PACKAGES:-}" tests/build.sh fuzz && tests fuzz fuzz ;;
     bench) tests/build.sh release && tests release bench --verbose ;;
+    catalog) tests/build.sh release && tests/catalog/install.sh && PYTHONDONTWRITEBYTECODE=1 python3 tests/catalog/catalog.py ;;
   esac
 }
 

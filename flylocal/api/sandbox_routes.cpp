@@ -6,7 +6,8 @@
 
 #include "flylocal/api/machine_json.hpp"
 #include "flylocal/api/routes.hpp"
-#include "flylocal/report/reporter.hpp"
+#include "flylocal/report/examiner.hpp"
+#include "flylocal/report/report_json.hpp"
 #include "netns/sockets.hpp"
 
 namespace flylocal::api {
@@ -166,9 +167,17 @@ Task<Reply> scale(Sandbox& sandbox, const Request& request) {
 void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<void()> request_shutdown) {
   server.route("GET", "/flylocal/v1/status", [&sandbox](const Request&) -> Task<Reply> { co_return Reply::json(status_json(sandbox)); });
   server.route("GET", "/flylocal/v1/report", [&sandbox](const Request& request) -> Task<Reply> {
-    auto limit = report::patience(sandbox);
-    if (const std::string text = request.get("timeout_ms"); !text.empty()) limit = std::chrono::milliseconds(std::strtoul(text.c_str(), nullptr, 10));
-    co_return Reply::json(report::to_json(co_await report::make_report(sandbox, limit, {})));
+    auto duration = [&](const char* key) -> std::optional<std::chrono::milliseconds> {
+      const std::string text = request.get(key);
+      if (text.empty()) return std::nullopt;
+      return std::chrono::milliseconds(std::strtoul(text.c_str(), nullptr, 10));
+    };
+    report::ExaminationOptions options;
+    options.time_limit = duration("timeout_ms");
+    options.settle = duration("settle_ms").value_or(options.settle);
+    options.http_probe = request.get("http_probe") != "0";
+    const report::Report made = co_await report::make_report(sandbox, options, {});
+    co_return Reply::json(report::to_json(made));
   });
   server.route("POST", "/flylocal/v1/scale", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await scale(sandbox, request); });
   server.route("POST", "/flylocal/v1/dns", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await dns_query(sandbox, request); });

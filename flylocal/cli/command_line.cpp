@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 
+#include "flylocal/cli/check.hpp"
 #include "flylocal/cli/completion.hpp"
 #include "flylocal/cli/config_commands.hpp"
 #include "flylocal/cli/console.hpp"
@@ -15,10 +17,10 @@
 #include "flylocal/cli/forward.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/sandbox_commands.hpp"
+#include "flylocal/cli/test.hpp"
 #include "flylocal/cli/up.hpp"
 #include "flylocal/cli/version.hpp"
 #include "flylocal/config/closest_name.hpp"
-#include "flylocal/config/durations.hpp"
 
 namespace flylocal::cli {
 namespace {
@@ -28,9 +30,12 @@ constexpr const char* kAbout =
     "Fly Proxy, with .internal DNS and the 6PN network, and tells whether each app binds where Fly.io will look.\n\n"
     "  flylocal up                    run the app of this directory\n"
     "  flylocal check                 run it, report, stop: exit 0 all well, 1 bind problem, 2 cannot run\n"
+    "  flylocal test -- npm test      run it, run a command against it, stop\n"
     "  flylocal logs -f               follow its output\n"
     "  flylocal ssh console           a shell inside a machine\n"
     "  flylocal doctor                what this host allows, and the way out of what it forbids";
+
+constexpr const char* kAboutHttpProbe = "Only connect to the programs, and send them no requests";
 
 /// The commands of the program. Each option struct lives as long as the parse.
 class Program {
@@ -48,6 +53,13 @@ class Program {
 
   int run(int argc, char** argv) {
     if (auto code = check_command_words(argc, argv)) return *code;
+    // What is behind "--" is another program's command line.
+    constexpr std::string_view kTest = "test";
+    if (argc > 1 && argv[1] == kTest) {
+      char** const dashes = std::find_if(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });
+      if (dashes != argv + argc) test_.command.assign(dashes + 1, argv + argc);
+      argc = static_cast<int>(dashes - argv);
+    }
     try {
       app_.parse(argc, argv);
     } catch (const CLI::Success& wanted) {
@@ -113,26 +125,36 @@ class Program {
     sub->add_option("DIR", options.directories, "Project directories with a fly.toml each; several apps share one sandbox (default: .)");
     sub->add_option("--cmd", options.command, "What the machines run, where fly.toml does not say");
     sub->add_option("-c,--config", options.config_file, "Another file than fly.toml");
+    sub->add_option("--expect", options.expect, "What other machines must reach over 6PN, e.g. 6pn:5432; may be given several times")->expected(1)->take_all();
+  }
+  void add_report(CLI::App* sub, ReportOptions& options) {
+    sub->add_option("--format", options.formats, fmt::format("The report's form: {}; FORM=FILE writes a file; may be given several times", fmt::join(report::form_names(), ", ")))
+        ->expected(1)
+        ->take_all();
+    sub->add_flag("--json", options.json, "The same as --format json");
+    sub->add_option("--timeout", options.time_limit, "How long slow servers may take (default: the longest grace_period, at least 15s)");
+    sub->add_option("--settle", options.settle, "How long a good answer must stay good: some servers listen, fail and exit (default: 3s)");
+    sub->add_flag("--no-http-probe", options.no_http_probe, kAboutHttpProbe);
   }
 
   void add_up() {
     CLI::App* up_command = command(app_, "up", "Run the app of this directory, or several apps together", [this] { return up(up_); });
     add_projects(up_command, up_.projects);
     up_command->add_flag("-d,--detach", up_.detach, "Go on in the background once the machines run");
-    CLI::App* check_command = command(app_, "check", "Run, report how every service is reachable, stop: exit 0 all well, 1 bind problem, 2 cannot run", [this]() -> int {
-      if (!check_limit_.empty()) {
-        auto limit = config::parse_go_duration(check_limit_.find_first_not_of("0123456789") == std::string::npos ? check_limit_ + "s" : check_limit_);
-        if (!limit || limit->count() < 0) {
-          complain(fmt::format("--timeout: found {:?}, allowed: seconds, or a duration like 1m30s", check_limit_));
-          return kCannotRun;
-        }
-        check_.time_limit = std::chrono::duration_cast<std::chrono::milliseconds>(*limit);
-      }
-      return check(check_);
-    });
+    up_command->add_flag("--no-http-probe", up_.no_http_probe, kAboutHttpProbe);
+    CLI::App* check_command = command(app_, "check", "Run, report how every service is reachable, stop: exit 0 all well, 1 bind problem, 2 cannot run",
+                                      [this] { return check(check_); });
     add_projects(check_command, check_.projects);
-    check_command->add_flag("--json", check_.json, "The report as JSON");
-    check_command->add_option("--timeout", check_limit_, "How long slow servers may take (default: the longest grace_period, at least 15s)");
+    add_report(check_command, check_.report);
+    CLI::App* test_command = command(app_, "test", "Run a command against a sandbox of its own: flylocal test [DIR...] -- COMMAND...", [this] { return test(test_); });
+    test_command->footer("Waits until the bind report is good, runs COMMAND with FLYLOCAL_URL, FLYLOCAL_APP_URL for each app (its name in capitals) and FLYLOCAL_SOCKET\n"
+                         "in its environment, stops everything, and ends with COMMAND's exit code; 1 when the report is not good, 124 when COMMAND takes too long.\n"
+                         "Several may run at once: each has ports and a state of its own. flylocal's other commands, used in COMMAND, speak to its sandbox.");
+    add_projects(test_command, test_.projects);
+    add_report(test_command, test_.report);
+    test_command->add_flag("--inside", test_.inside, "Run COMMAND in a machine of its own on the 6PN network; FLYLOCAL_URL is then http://APP.internal:PORT");
+    test_command->add_option("--time-limit", test_.time_limit, "How long COMMAND may take, e.g. 10m (default: as long as it likes)");
+    test_command->add_flag("--logs", test_.logs, "Show the machines' output, on stderr");
     command(app_, "down", "Stop the running sandbox", [] { return down(); });
   }
 
@@ -227,7 +249,7 @@ class Program {
   std::function<int()> command_;
   UpOptions up_;
   CheckOptions check_;
-  std::string check_limit_;
+  TestOptions test_;
   MachineListOptions machine_list_;
   MachineActionOptions action_;
   ScaleOptions scale_;

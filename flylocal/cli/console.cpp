@@ -123,15 +123,44 @@ int converse(const UniqueFd& connection, bool terminal) {
   }
 }
 
+json::array words_in_json(const std::vector<std::string>& words) {
+  json::array array;
+  for (const std::string& word : words) array.push_back(json::string(word));
+  return array;
+}
+
+/// Opens the console of a machine with this request, and stays until its end.
+int open_console(api::Client& client, const std::string& machine, const json::object& body, bool terminal) {
+  auto connection = client.upgrade(fmt::format("/flylocal/v1/machines/{}/console", machine), body);
+  if (!connection) {
+    complain(connection.error().message);
+    return kCannotRun;
+  }
+  return converse(*connection, terminal);
+}
+
+/// The sandbox, and the id of the machine that is meant.
+std::optional<std::pair<api::Client, std::string>> connect_to_machine(const std::string& app, const std::string& machine) {
+  auto client = connect_to_sandbox();
+  if (!client) return std::nullopt;
+  auto status = fetch_status(*client);
+  if (!status) return std::nullopt;
+  auto chosen = choose_machine(*status, app, machine);
+  if (!chosen) return std::nullopt;
+  return std::pair(std::move(*client), text_of(*chosen, "id"));
+}
+
 }  // namespace
 
+int run_in_machine(const std::string& app, const std::vector<std::string>& words) {
+  auto target = connect_to_machine(app, "");
+  if (!target) return kCannotRun;
+  return open_console(target->first, target->second, {{"command", words_in_json(words)}}, false);
+}
+
 int ssh_console(const ConsoleOptions& options) {
-  auto client = connect_to_sandbox();
-  if (!client) return kCannotRun;
-  auto status = fetch_status(*client);
-  if (!status) return kCannotRun;
-  auto machine = choose_machine(*status, options.app, options.machine);
-  if (!machine) return kCannotRun;
+  auto target = connect_to_machine(options.app, options.machine);
+  if (!target) return kCannotRun;
   json::object body;
   if (!options.command.empty()) {
     auto words = launch::split_shell_words(options.command);
@@ -139,9 +168,7 @@ int ssh_console(const ConsoleOptions& options) {
       complain("-C: " + (words ? "the command is empty" : words.error().message));
       return kCannotRun;
     }
-    json::array command;
-    for (const std::string& word : *words) command.push_back(json::string(word));
-    body["command"] = std::move(command);
+    body["command"] = words_in_json(*words);
   }
   const bool terminal = options.command.empty() && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
   if (terminal) {
@@ -151,12 +178,7 @@ int ssh_console(const ConsoleOptions& options) {
     body["rows"] = size.ws_row;
     body["columns"] = size.ws_col;
   }
-  auto connection = client->upgrade(fmt::format("/flylocal/v1/machines/{}/console", text_of(*machine, "id")), body);
-  if (!connection) {
-    complain(connection.error().message);
-    return kCannotRun;
-  }
-  return converse(*connection, terminal);
+  return open_console(target->first, target->second, body, terminal);
 }
 
 }  // namespace flylocal::cli

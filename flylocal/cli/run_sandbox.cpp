@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -29,8 +30,27 @@ std::vector<asio::ip::udp::endpoint> host_resolvers() {
   return dns::parse_resolv_conf(text, [](const std::string& name) { return ::if_nametoindex(name.c_str()); });
 }
 
+/// The ports of "6pn:PORT" words; complains and returns nothing when one is something else.
+std::optional<std::vector<std::uint16_t>> expected_ports(const std::vector<std::string>& words) {
+  std::vector<std::uint16_t> ports;
+  constexpr std::string_view kPath = "6pn:";
+  for (const std::string& word : words) {
+    std::uint16_t port = 0;
+    const std::string_view digits = std::string_view(word).substr(std::min(word.size(), kPath.size()));
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (!word.starts_with(kPath) || failed != std::errc{} || end != digits.data() + digits.size() || port == 0) {
+      complain(fmt::format("--expect: found {:?}, allowed: 6pn:PORT, e.g. 6pn:5432", word));
+      return std::nullopt;
+    }
+    ports.push_back(port);
+  }
+  return ports;
+}
+
 std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions& options, Chatter chatter) {
   std::vector<project::AppSpec> apps;
+  const auto expected = expected_ports(options.expect);
+  if (!expected) return std::nullopt;
   std::vector<std::filesystem::path> directories = options.directories;
   if (directories.empty()) directories = {"."};
   bool failed = false;
@@ -49,9 +69,31 @@ std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions&
       continue;
     }
     apps.push_back(std::move(*loaded.app));
+    apps.back().six_pn_ports.insert(apps.back().six_pn_ports.end(), expected->begin(), expected->end());
   }
   if (failed) return std::nullopt;
   return apps;
+}
+
+/// A machine that does nothing, in the present directory.
+project::AppSpec peer_app(const project::AppSpec& neighbour) {
+  project::AppSpec app;
+  app.name = kPeerApp;
+  app.is_fixture = true;
+  std::error_code failed;
+  app.directory = std::filesystem::current_path(failed);
+  app.organization = neighbour.organization;
+  app.network = neighbour.network;
+  app.primary_region = neighbour.primary_region;
+  project::GroupSpec& group = app.groups["app"];
+  group.config.group = "app";
+  group.config.restart.policy = config::RestartPolicy::kNever;
+  group.launch.argv = {"sleep", "infinity"};
+  group.launch.working_directory = app.directory;
+  const char* path = std::getenv("PATH");
+  group.launch.env.push_back({"PATH", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
+  group.placements.push_back({app.primary_region, 1});
+  return app;
 }
 
 /// All machines and all clients share the limit; programs in machines get the platform's.
@@ -133,13 +175,20 @@ class Session {
 
 }  // namespace
 
-int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Task<int>(Running&)> body) {
+Task<> until_stopped(Running& running) {
+  while (!running.stopping) {
+    co_await running.stop_requested.wait();
+  }
+}
+
+int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::function<Task<int>(Running&)> body) {
   auto cannot = [](const Error& error) {
     complain(error.message);
     return kCannotRun;
   };
-  auto apps = load_projects(options, chatter);
+  auto apps = load_projects(options, how.chatter);
   if (!apps) return kCannotRun;
+  if (how.with_peer) apps->push_back(peer_app(apps->front()));
   auto directory = store::state_directory();
   if (!directory) return cannot(directory.error());
   auto lock = store::StateLock::acquire(*directory, names_of(*apps));
@@ -156,7 +205,7 @@ int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Ta
   raise_open_files_limit();
   asio::io_context context(1);
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps),
-                                          {host_resolvers(), std::string(kVersion)});
+                                          {host_resolvers(), std::string(kVersion), how.host_ports});
   if (!sandbox) {
     // A busy port is the user's to free; anything else may be the host's refusal.
     const bool is_port = sandbox.error().code == std::errc::address_in_use;

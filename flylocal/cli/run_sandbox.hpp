@@ -17,10 +17,21 @@ struct ProjectOptions {
   std::vector<std::filesystem::path> directories;  ///< empty: the current one
   std::optional<std::string> command;
   std::optional<std::string> config_file;
+  std::vector<std::string> expect;  ///< "6pn:PORT": what other machines must reach
 };
 
 /// Where notes and progress go: people's terminal, or nowhere when stdout carries JSON.
 enum class Chatter { kOn, kOff };
+
+/// The app of the machine in which `flylocal test --inside` runs its command.
+inline constexpr const char* kPeerApp = "flylocal-peer";
+
+/// How the sandbox is made.
+struct SandboxOptions {
+  Chatter chatter = Chatter::kOn;
+  sandbox::HostPorts host_ports = sandbox::HostPorts::kUsual;
+  bool with_peer = false;  ///< a machine of kPeerApp beside the projects', on the first one's network
+};
 
 /// A sandbox that is up, with its control socket.
 struct Running {
@@ -31,9 +42,12 @@ struct Running {
   const bool& stopping;
 };
 
+/// Ends when the user asks for the end.
+Task<> until_stopped(Running& running);
+
 /// Loads the projects, makes the sandbox and its control socket, runs `body`, shuts everything down in order, and
 /// returns body's exit code, or kCannotRun with the reason on stderr. A second SIGINT or SIGTERM kills the machines at once.
 /// Must be called while the process has one thread.
-int run_sandbox(const ProjectOptions& options, Chatter chatter, std::function<Task<int>(Running&)> body);
+int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::function<Task<int>(Running&)> body);
 
 }  // namespace flylocal::cli

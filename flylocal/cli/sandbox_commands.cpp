@@ -12,6 +12,7 @@
 #include "flylocal/cli/log_text.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/report_text.hpp"
+#include "flylocal/report/report_json.hpp"
 #include "flylocal/cli/sandbox_client.hpp"
 
 namespace flylocal::cli {
@@ -70,8 +71,10 @@ int status(const StatusOptions& options) {
   if (ports.size() > 1) fmt::print("\n{}", table(ports));
   for (const json::value& note : status->at("notes").as_array())
     fmt::print("{}\n", paint(Colour::kDim, printable(std::string_view(note.as_string()))));
-  auto report = client->call("GET", "/flylocal/v1/report?timeout_ms=0");
-  if (report) fmt::print("\n{}\n", report_text(report::from_json(*report)));
+  // A look must not send requests to the program.
+  auto answer = client->call("GET", "/flylocal/v1/report?timeout_ms=0&http_probe=0");
+  auto report = answer ? report::from_json(*answer) : Result<report::Report>(answer.error());
+  if (report) fmt::print("\n{}\n", report_text(*report));
   return kOk;
 }
 

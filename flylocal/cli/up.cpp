@@ -8,17 +8,14 @@
 #include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/json.hpp>
+#include <algorithm>
 #include <map>
-#include <set>
 
 #include "flylocal/cli/exit_code.hpp"
 #include "flylocal/cli/log_text.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/report_text.hpp"
-#include "flylocal/cli/sandbox_client.hpp"
-#include "flylocal/report/reporter.hpp"
-#include "flylocal/store/state_directory.hpp"
+#include "flylocal/report/examiner.hpp"
 
 namespace flylocal::cli {
 namespace {
@@ -47,12 +44,6 @@ Task<> show_progress(Running& running) {
   }
 }
 
-Task<> until_stopped(Running& running) {
-  while (!running.stopping) {
-    co_await running.stop_requested.wait();
-  }
-}
-
 void show_addresses(Running& running) {
   for (const std::string& note : running.sandbox.notes()) running.printer.print(paint(Colour::kDim, printable(note)));
   for (const auto& port : running.sandbox.ports())
@@ -66,22 +57,37 @@ void show_addresses(Running& running) {
           backend.process_group, backend.internal_port));
 }
 
-Task<> report_and_wait(Running& running, const std::function<void()>& on_ready) {
+/// What a verdict's change looks like in the live view.
+void show_change(Running& running, const report::MachineReport& machine, const report::Result* before, const report::Result* now) {
+  // Machines that stop and start are told by their own lines.
+  if (now && now->code == "not-running" && machine.state != "started") return;
+  // What 6PN has in common with Fly Proxy, and nobody requires, is told once.
+  const bool is_told = now && now->path == report::Path::k6pn && now->severity == report::Severity::kNote &&
+                       std::any_of(machine.results.begin(), machine.results.end(), [&](const report::Result& other) {
+                         return other.path == report::Path::kProxy && other.port == now->port && other.code == now->code;
+                       });
+  if (is_told) return;
+  running.printer.print(change_text(machine, before, now));
+}
+
+Task<> report_and_watch(Running& running, report::Examiner& examiner, const std::function<void()>& on_ready) {
   std::vector<std::string> names;
   for (const auto& app : running.sandbox.apps()) names.push_back(app.name);
   running.printer.print(fmt::format("Starting {} machine{} of {}", running.sandbox.machines().size(),
                                     running.sandbox.machines().size() == 1 ? "" : "s", fmt::join(names, ", ")));
   show_addresses(running);
   co_await running.sandbox.start_machines();
-  const report::EarlyFinding on_early = [&](const report::Finding& finding) {
-    running.printer.print(paint(Colour::kDim, fmt::format("  still waiting for {} port {} of machine {}: {}", finding.app, finding.port,
-                                                          finding.machine, printable(finding.sentence))));
+  const report::Examiner::OnUncertain on_uncertain = [&](const report::MachineReport& machine, const report::Result& result) {
+    running.printer.print(paint(Colour::kDim, fmt::format("  still waiting for {} {} of machine {}: {}", machine.app, name(result.path), machine.machine,
+                                                          printable(result.message))));
   };
-  report::Report report = co_await report::make_report(running.sandbox, report::patience(running.sandbox), on_early);
+  co_await examiner.until_certain(on_uncertain);
   if (running.stopping) co_return;
-  running.printer.print(report_text(report));
+  running.printer.print(paint(Colour::kBold, "Bind report") + "\n" + report_text(examiner.report()));
   on_ready();
-  co_await until_stopped(running);
+  co_await examiner.watch([&](const report::MachineReport& machine, const report::Result* before, const report::Result* now) {
+    show_change(running, machine, before, now);
+  });
 }
 
 /// For `up --detach`: the parent waits here for the child's word, and ends as the child says.
@@ -128,44 +134,13 @@ class Detachment {
   UniqueFd ready_;
 };
 
-int finish_check(const CheckOptions& options, const report::Report& report, const std::function<void(std::string)>& print) {
-  print(options.json ? boost::json::serialize(report::to_json(report)) : report_text(report));
-  return report.has_problems() ? kProblem : kOk;
-}
-
-/// The same check of a sandbox that already runs these projects; nothing when none does.
-std::optional<int> check_running(const CheckOptions& options) {
-  auto state = store::state_directory();
-  if (!state) return std::nullopt;
-  auto client = api::Client::connect(*state);
-  if (!client) return std::nullopt;
-  auto status = client->call("GET", "/flylocal/v1/status");
-  if (!status) return std::nullopt;
-  std::set<std::string> running;
-  for (const boost::json::value& app : status->at("apps").as_array()) running.insert(text_of(app.as_object(), "directory"));
-  std::vector<std::filesystem::path> directories = options.projects.directories;
-  if (directories.empty()) directories = {"."};
-  for (const auto& directory : directories) {
-    std::error_code failed;
-    if (!running.contains(std::filesystem::canonical(directory, failed).string())) return std::nullopt;
-  }
-  const std::string limit = options.time_limit ? fmt::format("?timeout_ms={}", options.time_limit->count()) : "";
-  client->wait_without_limit();
-  auto report = client->call("GET", "/flylocal/v1/report" + limit);
-  if (!report) {
-    complain(report.error().message);
-    return kCannotRun;
-  }
-  return finish_check(options, report::from_json(*report), [](const std::string& text) { say(text); });
-}
-
 }  // namespace
 
 int up(const UpOptions& options) {
   Detachment detachment;
   if (options.detach)
     if (auto code = detachment.split()) return *code;
-  return run_sandbox(options.projects, Chatter::kOn, [&](Running& running) -> Task<int> {
+  return run_sandbox(options.projects, {}, [&](Running& running) -> Task<int> {
     if (options.detach) running.printer.need_no_reader();
     running.sandbox.logs().set_listener([&running](const sandbox::LogLine& line) { running.printer.print(log_text(line)); });
     std::function<void()> on_ready = [&] {
@@ -179,23 +154,13 @@ int up(const UpOptions& options) {
       running.printer.flush();
       detachment.announce_ready();
     };
-    co_await ((report_and_wait(running, on_ready) || until_stopped(running)) || show_progress(running));
+    report::ExaminationOptions examination;
+    examination.http_probe = !options.no_http_probe;
+    report::Examiner examiner(running.sandbox, examination);
+    co_await ((report_and_watch(running, examiner, on_ready) || until_stopped(running)) || show_progress(running));
+    co_await examiner.close();
     running.printer.print("Stopping");
     co_return kOk;
-  });
-}
-
-int check(const CheckOptions& options) {
-  if (auto code = check_running(options)) return *code;
-  return run_sandbox(options.projects, options.json ? Chatter::kOff : Chatter::kOn, [&](Running& running) -> Task<int> {
-    report::Report report;
-    auto look = [&]() -> Task<> {
-      co_await running.sandbox.start_machines();
-      report = co_await report::make_report(running.sandbox, options.time_limit.value_or(report::patience(running.sandbox)), {});
-    };
-    auto ended = co_await (look() || until_stopped(running));
-    if (ended.index() == 1) co_return kCannotRun;
-    co_return finish_check(options, report, [&](std::string text) { running.printer.print(std::move(text)); });
   });
 }
 

@@ -54,7 +54,7 @@ class ProjectFileReader {
 
   ProjectFileReading run(const toml::table& root) {
     static constexpr std::string_view kKeys[] = {"organization", "network",      "machines", "ports",
-                                                 "commands",     "secrets_file", "env",      "expect"};
+                                                 "commands",     "secrets_file", "env",      "expect",   "ip_addresses"};
     for (const auto& [key, node] : root) {
       const std::string name(key.str());
       if (name == "organization" || name == "network") {
@@ -71,6 +71,8 @@ class ProjectFileReader {
         read_commands(node);
       } else if (name == "env") {
         read_env(node);
+      } else if (name == "ip_addresses") {
+        read_ip_addresses(node);
       } else if (name == "secrets_file") {
         read_secrets_file(node);
       } else {
@@ -192,6 +194,22 @@ class ProjectFileReader {
     }
     if (table.empty()) problem(table.source(), path, "6pn is missing, e.g. 6pn = 9090");
     file_.expect.push_back(expectation);
+  }
+
+  void read_ip_addresses(const toml::node& node) {
+    static constexpr std::pair<std::string_view, IpAddressKind> kKinds[] = {{"v4", IpAddressKind::kV4},
+                                                                            {"shared_v4", IpAddressKind::kSharedV4},
+                                                                            {"v6", IpAddressKind::kV6},
+                                                                            {"private_v6", IpAddressKind::kPrivateV6}};
+    static constexpr std::string_view kAllowed = "a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them";
+    const toml::array* const list = node.as_array();
+    if (list == nullptr) return wrong(node, "ip_addresses", kAllowed);
+    for (const toml::node& item : *list) {
+      const std::optional<std::string> text = item.value_exact<std::string>();
+      const auto* const found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& one) { return text && one.first == *text; });
+      if (found == std::end(kKinds)) wrong(item, "ip_addresses", kAllowed);
+      else file_.ip_addresses.insert(found->second);
+    }
   }
 
   static std::optional<std::uint16_t> port_value(const toml::node& node) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,9 @@ struct Expectation {
   int line = 0;
 };
 
+/// The kinds of addresses that an app can have on Fly.io, as `fly ips list` tells them apart.
+enum class IpAddressKind { kV4, kSharedV4, kV6, kPrivateV6 };
+
 /// flylocal.toml beside fly.toml: what fly.toml cannot say. Every part is optional.
 struct ProjectFile {
   std::string organization = "personal";
@@ -48,6 +52,8 @@ struct ProjectFile {
   int secrets_file_line = 0;
   std::map<std::string, std::string> env;  ///< [env]: over fly.toml's [env], below the secrets.
   std::vector<Expectation> expect;
+  /// What the app has on Fly.io; empty: not said.
+  std::set<IpAddressKind> ip_addresses;
 };
 
 /// Either the file's contents, or the problems that kept us from them (all of them).

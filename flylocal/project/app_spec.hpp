@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "flylocal/config/process_groups.hpp"
 #include "flylocal/launch/launch_plan.hpp"
+#include "flylocal/launch/project_file.hpp"
 
 namespace flylocal::project {
 
@@ -27,6 +29,8 @@ struct GroupSpec {
 /// One app, read from its project directory: everything the sandbox has to know of it.
 struct AppSpec {
   std::string name;
+  /// Made by flylocal itself, as a place to run things on the network: no report speaks of it.
+  bool is_fixture = false;
   std::filesystem::path directory;
   std::string organization;
   std::string network;
@@ -39,6 +43,8 @@ struct AppSpec {
   std::map<std::uint16_t, std::uint16_t> host_ports;
   /// flylocal.toml's [[expect]]: ports that other machines must reach over 6PN.
   std::vector<std::uint16_t> six_pn_ports;
+  /// flylocal.toml's ip_addresses: what the app has on Fly.io; empty: not said.
+  std::set<launch::IpAddressKind> ip_addresses;
 };
 
 }  // namespace flylocal::project

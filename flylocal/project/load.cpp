@@ -200,6 +200,7 @@ void Loader::build_app() {
   app.local_env = file_->env;
   app.host_ports = file_->ports;
   for (const launch::Expectation& expectation : file_->expect) app.six_pn_ports.push_back(expectation.six_pn_port);
+  app.ip_addresses = file_->ip_addresses;
   if (file_->secrets_file) {
     launch::SecretsReading secrets = launch::load_secrets(directory_ / *file_->secrets_file);
     for (launch::FileProblem& problem : secrets.problems)

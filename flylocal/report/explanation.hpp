@@ -14,7 +14,7 @@ struct Explanation {
   std::string_view fix;     ///< what to do; empty when all is well
 };
 
-/// All codes that judge() gives.
+/// All codes that a report can hold, by group.
 std::span<const Explanation> explanations();
 
 /// The one of a code; null when there is no such code.

@@ -194,6 +194,7 @@ Task<> Machine::watch_guest() {
     }
     if (std::holds_alternative<netns::GuestStarted>(*event)) {
       started_at_ = std::chrono::steady_clock::now();
+      listened_at_.reset();
       if (!stop_requested_) set_state(MachineState::kStarted);
       record_event("start", "flyd", "");
     } else if (auto* exited = std::get_if<netns::GuestExited>(&*event)) {

@@ -82,6 +82,12 @@ class Machine {
   std::chrono::system_clock::time_point updated_at() const { return updated_at_; }
   /// When the present guest's program was executed; only while started.
   std::chrono::steady_clock::time_point started_at() const { return started_at_; }
+  /// When the present guest's first bound socket was seen; nothing before.
+  const std::optional<std::chrono::steady_clock::time_point>& listened_at() const { return listened_at_; }
+  /// To be told by who looks at the sockets.
+  void note_listening() {
+    if (!listened_at_) listened_at_ = std::chrono::steady_clock::now();
+  }
 
   /// Starts a machine that is not running, and returns when its program runs or could not be started. Error: why it
   /// could not, or that shutdown() has begun.
@@ -136,6 +142,7 @@ class Machine {
   int restart_count_ = 0;
   std::deque<std::chrono::steady_clock::time_point> recent_restarts_;
   std::chrono::steady_clock::time_point started_at_{};
+  std::optional<std::chrono::steady_clock::time_point> listened_at_;
   std::chrono::system_clock::time_point updated_at_;
   std::map<std::uint16_t, std::shared_ptr<proxy::UpstreamLoad>> loads_;
   std::map<std::uint16_t, std::string> findings_;

@@ -1,6 +1,9 @@
 #include "flylocal/sandbox/published_ports.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -37,8 +40,27 @@ Result<std::vector<UniqueFd>> listen_on_loopback(std::uint16_t port, bool ipv6) 
   return fds;
 }
 
+/// A port that is free on both loopback addresses, by trying what the kernel offers.
+Result<std::uint16_t> free_port(bool ipv6) {
+  Error last{"no free port"};
+  for (int i = 0; i < kPortTries; ++i) {
+    auto offered = netns::listen_tcp({boost::asio::ip::address_v4::loopback(), 0});
+    if (!offered) return offered.error();
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(offered->get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return system_error("read a socket's address", errno);
+    const std::uint16_t port = ntohs(address.sin_port);
+    if (!ipv6) return port;
+    auto same = netns::listen_tcp({boost::asio::ip::address_v6::loopback(), port});
+    if (same) return port;
+    last = same.error();
+  }
+  return last;
+}
+
 class Planner {
  public:
+  explicit Planner(HostPorts host_ports) : host_ports_(host_ports) {}
   Result<> add_service(const project::AppSpec& app, const project::GroupSpec& group, const config::Service& service);
   PortPlan take() { return std::move(plan_); }
 
@@ -46,6 +68,7 @@ class Planner {
   Result<> add_port(const project::AppSpec& app, std::uint16_t external, proxy::Handling handling,
                     PublishedPort::Backend backend);
 
+  HostPorts host_ports_;
   PortPlan plan_;
   bool ipv6_ = host_has_ipv6();
 };
@@ -88,7 +111,7 @@ Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, 
       plan_.notes.push_back(fmt::format("{}: port {} is offered by more than one service; the first one is published", app.name, external));
       return {};
     }
-    if (handling == proxy::Handling::http && port.handling == handling &&
+    if (host_ports_ == HostPorts::kUsual && handling == proxy::Handling::http && port.handling == handling &&
         (chosen == app.host_ports.end() || chosen->second == port.host_port)) {
       port.backends.push_back(std::move(backend));
       return {};
@@ -96,10 +119,16 @@ Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, 
   }
 
   std::uint16_t wanted = chosen != app.host_ports.end() ? chosen->second : default_host_port(external);
+  if (host_ports_ == HostPorts::kAnyFree) {
+    // Somebody else may take it before it is opened again below; then the next one is.
+    auto free = free_port(ipv6_);
+    if (!free) return free.error();
+    wanted = *free;
+  }
   auto listeners = listen_on_loopback(wanted, ipv6_);
   std::uint16_t got = wanted;
   if (!listeners) {
-    if (chosen != app.host_ports.end())
+    if (chosen != app.host_ports.end() && host_ports_ == HostPorts::kUsual)
       return Error{fmt::format("{}: flylocal.toml wants port {} of the host for port {}: {}", app.name, wanted, external,
                                listeners.error().message),
                    listeners.error().code};
@@ -111,7 +140,8 @@ Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, 
       return Error{fmt::format("{}: no free host port for port {}, tried {} to {} ({})", app.name, external, wanted, got,
                                listeners.error().message),
                    listeners.error().code};
-    plan_.notes.push_back(fmt::format("{}: port {} of the host is busy; port {} is at {} instead", app.name, wanted, external, got));
+    if (host_ports_ == HostPorts::kUsual)
+      plan_.notes.push_back(fmt::format("{}: port {} of the host is busy; port {} is at {} instead", app.name, wanted, external, got));
   }
   PublishedPort port;
   port.id = static_cast<proxy::ListenerId>(plan_.ports.size() + 1);
@@ -126,8 +156,8 @@ Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, 
 
 }  // namespace
 
-Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps) {
-  Planner planner;
+Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps, HostPorts host_ports) {
+  Planner planner(host_ports);
   for (const project::AppSpec& app : apps)
     for (const auto& [name, group] : app.groups)
       for (const config::Service& service : group.config.services)

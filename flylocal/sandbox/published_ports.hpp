@@ -35,11 +35,17 @@ struct PortPlan {
   std::vector<std::string> notes;  ///< a busy port that was replaced, a service that this version does not publish
 };
 
-/// Opens the host ports for the services of `apps`, in the calling thread's network namespace: loopback only.
+/// Which ports of the host stand for the services' external ones.
+enum class HostPorts {
+  kUsual,    ///< the same at every run, as far as they are free
+  kAnyFree,  ///< whichever the kernel gives, another one for each app: for several sandboxes at once
+};
+
+/// Opens the host ports for the services of `apps`, in the calling thread's network namespace: loopback only. kUsual:
 /// External port 80 is 8080 on the host, a port below 1024 is 8000 more, others are themselves; [ports] of
 /// flylocal.toml overrides. HTTP ports of several apps are shared (told apart by host name); a busy port is
 /// replaced by the next free one, unless flylocal.toml names it: then it is an Error.
-Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps);
+Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps, HostPorts host_ports = HostPorts::kUsual);
 
 /// The host names that reach `app` on a shared HTTP port.
 std::vector<std::string> host_names(const std::string& app);

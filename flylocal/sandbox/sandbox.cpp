@@ -54,7 +54,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::create(Executor main, const netns::Pri
       for (const project::Placement& placement : group.placements)
         for (int ordinal = 0; ordinal < placement.count; ++ordinal)
           if (auto added = sandbox->add_machine(app, group, placement.region, ordinal); !added) return added.error();
-  if (auto done = sandbox->publish_ports(); !done) return done.error();
+  if (auto done = sandbox->publish_ports(options.host_ports); !done) return done.error();
   sandbox->publish();
   return sandbox;
 }
@@ -64,6 +64,10 @@ Result<> Sandbox::start_threads(const Options& options) {
     auto made = netns::Backbone::create();
     if (!made) return made.error();
     backbone_.emplace(std::move(*made));
+    // Where the kernel has no packet sockets, the report only knows less.
+    auto watch = netns::RefusalWatch::open();
+    if (watch) refusal_watch_.emplace(std::move(*watch));
+    else spdlog::debug("refused connections are not seen: {}", watch.error().message);
     return {};
   });
   if (!backbone) return backbone.error();
@@ -123,8 +127,8 @@ Result<> Sandbox::serve_dns(const SandboxNetwork& network) {
   return {};
 }
 
-Result<> Sandbox::publish_ports() {
-  auto plan = open_ports(apps_);
+Result<> Sandbox::publish_ports(HostPorts host_ports) {
+  auto plan = open_ports(apps_, host_ports);
   if (!plan) return plan.error();
   ports_ = std::move(plan->ports);
   notes_.insert(notes_.end(), plan->notes.begin(), plan->notes.end());
@@ -264,6 +268,20 @@ Task<> Sandbox::shutdown() {
   co_await run_to_end(dns_thread_->executor(), dns_->shutdown());
   co_await forwarder_->shutdown();
   servers_ended_ = true;
+}
+
+const std::set<netns::Refusal>& Sandbox::refusals() {
+  constexpr std::size_t kMostRefusals = 4096;
+  while (refusal_watch_) {
+    const auto seen = refusal_watch_->next();
+    if (!seen) break;
+    if (refusals_.size() < kMostRefusals) refusals_.insert(*seen);
+  }
+  return refusals_;
+}
+
+Task<std::vector<dns::AddressQuestion>> Sandbox::address_questions() {
+  co_return co_await dns_thread_->run([this] { return dns_->questions(); });
 }
 
 void Sandbox::publish_soon() {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "flylocal/store/store.hpp"
 #include "netns/backbone.hpp"
 #include "netns/privilege.hpp"
+#include "netns/refusal_watch.hpp"
 #include "proxy/proxy.hpp"
 
 namespace flylocal::sandbox {
@@ -44,6 +47,7 @@ class Sandbox {
   struct Options {
     std::vector<asio::ip::udp::endpoint> upstream_resolvers;
     std::string version;
+    HostPorts host_ports = HostPorts::kUsual;
   };
 
   /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.
@@ -74,6 +78,8 @@ class Sandbox {
   /// Makes or removes machines until the group has `count` in `region`; returns when they run or are gone.
   Task<Result<>> scale(std::string app, std::string process_group, std::string region, int count);
 
+  /// Of the main thread.
+  Executor executor() const { return executor_; }
   LogHub& logs() { return logs_; }
   store::Store& store() { return store_; }
   WorkerThread& backbone_thread() { return *backbone_thread_; }
@@ -82,6 +88,10 @@ class Sandbox {
   const dns::Server& dns() const { return *dns_; }
   const std::vector<std::string>& notes() const { return notes_; }
   const std::string& edge_region() const { return apps_.front().primary_region; }
+  /// The TCP connects over 6PN that were refused since the sandbox was made, as far as they were seen.
+  const std::set<netns::Refusal>& refusals();
+  /// Who asked the resolver for which family of addresses.
+  Task<std::vector<dns::AddressQuestion>> address_questions();
   /// Notified on every change of a machine.
   Notifier& changed() { return changed_; }
   /// Brings proxy and DNS up to date, soon; several calls in one turn cost one snapshot.
@@ -91,7 +101,7 @@ class Sandbox {
   Sandbox(Executor main, store::Store store, std::vector<project::AppSpec> apps);
   Result<> open_networks();
   Result<> start_threads(const Options& options);
-  Result<> publish_ports();
+  Result<> publish_ports(HostPorts host_ports);
   Result<std::shared_ptr<Machine>> add_machine(const project::AppSpec& app, const project::GroupSpec& group, const std::string& region,
                                int ordinal);
   Task<> remove_machine(std::shared_ptr<Machine> machine);
@@ -107,6 +117,8 @@ class Sandbox {
   Notifier changed_;
   std::unique_ptr<WorkerThread> backbone_thread_, proxy_thread_, dns_thread_;
   std::optional<netns::Backbone> backbone_;
+  std::optional<netns::RefusalWatch> refusal_watch_;
+  std::set<netns::Refusal> refusals_;
   std::map<std::pair<std::string, std::string>, SandboxNetwork> networks_;
   std::unique_ptr<dns::Forwarder> forwarder_;
   std::unique_ptr<dns::Server> dns_;

@@ -12,6 +12,7 @@ namespace flylocal::store {
 namespace fs = std::filesystem;
 
 Result<fs::path> state_directory() {
+  if (const char* own = std::getenv(kStateDirectoryVariable); own && *own == '/') return Result<fs::path>(boost::system::in_place_value, own);
   if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/') return Result<fs::path>(boost::system::in_place_value, fs::path(state) / "flylocal");
   if (const char* home = std::getenv("HOME"); home && *home == '/') return Result<fs::path>(boost::system::in_place_value, fs::path(home) / ".local/state/flylocal");
   return Error{"no place for flylocal's state: set HOME or XDG_STATE_HOME to an absolute path"};

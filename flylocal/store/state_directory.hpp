@@ -9,8 +9,11 @@
 
 namespace flylocal::store {
 
-/// Where flylocal keeps what outlives a run: $XDG_STATE_HOME/flylocal, else ~/.local/state/flylocal (XDG Base
-/// Directory). Never in a project. Error: neither variable is set to an absolute path.
+/// Names another place for flylocal's state: a sandbox beside others, and its commands.
+inline constexpr const char* kStateDirectoryVariable = "FLYLOCAL_STATE_DIRECTORY";
+
+/// Where flylocal keeps what outlives a run: $FLYLOCAL_STATE_DIRECTORY, else $XDG_STATE_HOME/flylocal, else
+/// ~/.local/state/flylocal (XDG Base Directory). Never in a project. Error: no variable is set to an absolute path.
 Result<std::filesystem::path> state_directory();
 
 /// Exclusive use of a state directory by one sandbox. The kernel gives it up when the process ends, however it

@@ -13,6 +13,7 @@ TEST_CASE("flylocal.toml is read whole") {
   const auto reading = read_project_file(R"(organization = "acme"
 network = "staging-2"
 secrets_file = ".env.local"
+ip_addresses = ["v4", "private_v6"]
 
 [[machines]]
 group = "web"
@@ -52,11 +53,12 @@ NAME = "x"
   CHECK(file.machines[1].line == 10);
   CHECK(file.ports == std::map<std::uint16_t, std::uint16_t>{{80, 8080}, {443, 8443}});
   CHECK(file.commands.at("web").argv == Words{"npm", "run", "dev server"});
-  CHECK(file.commands.at("web").line == 18);
+  CHECK(file.commands.at("web").line == 19);
   CHECK(file.commands.at("worker").argv == Words{"python", "-m", "worker"});
   CHECK(file.env == std::map<std::string, std::string>{{"DEBUG", "true"}, {"PORT", "8080"}, {"NAME", "x"}});
   REQUIRE(file.expect.size() == 1);
   CHECK(file.expect[0].six_pn_port == 9090);
+  CHECK(file.ip_addresses == std::set{IpAddressKind::kV4, IpAddressKind::kPrivateV6});
 }
 
 TEST_CASE("an empty flylocal.toml gives the platform's defaults") {
@@ -79,7 +81,7 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"banana = 1\n",
        {"f:1:1: banana: unknown key; known here: organization, network, machines, ports, commands, "
         "secrets_file, env, "
-        "expect"}},
+        "expect, ip_addresses"}},
       {"network = 5\norganization = \"a b\"\n",
        {"f:1:11: network: found 5, allowed: a name of letters, digits, - and _",
         "f:2:16: organization: found \"a b\", allowed: a name of letters, digits, - and _"}},
@@ -121,6 +123,11 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"[[expect]]\n6pn = \"x\"\n[[expect]]\n",
        {"f:2:7: expect[0].6pn: found \"x\", allowed: a port from 1 to 65535",
         "f:3:1: expect[1]: 6pn is missing, e.g. 6pn = 9090"}},
+      {"ip_addresses = [\"v4\", \"v5\", 6]\n",
+       {"f:1:23: ip_addresses: found \"v5\", allowed: a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them",
+        "f:1:29: ip_addresses: found 6, allowed: a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them"}},
+      {"ip_addresses = \"v4\"\n",
+       {"f:1:16: ip_addresses: found \"v4\", allowed: a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them"}},
   };
   for (const Case& each : cases) {
     INFO(each.text);

@@ -19,6 +19,17 @@ TEST_CASE("each explanation is found by its code, and says what was seen and wha
   CHECK(codes.size() > 10);
 }
 
+TEST_CASE("an explanation's texts are plain words with one space between them") {
+  for (const Explanation& one : explanations())
+    for (std::string_view text : {one.code, one.title, one.found, one.on_fly, one.fix}) {
+      INFO(one.code << ": " << text);
+      CHECK(text.find("  ") == text.npos);
+      CHECK_FALSE(text.starts_with(' '));
+      // `flylocal explain` breaks lines between words only.
+      CHECK(text.find_first_of("\n\t") == text.npos);
+    }
+}
+
 TEST_CASE("a problem comes with its fix, and good news need none") {
   for (const Explanation& one : explanations()) {
     INFO(one.code);

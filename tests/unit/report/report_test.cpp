@@ -1,71 +1,48 @@
 #include "flylocal/report/report.hpp"
 
-#include <boost/json.hpp>
 #include <catch2/catch.hpp>
+#include <set>
 
 using namespace flylocal::report;
 
 namespace {
 
-Finding finding(Finding::Severity severity, Path proxy, Path six_pn) {
-  Finding made;
-  made.severity = severity;
-  made.code = "loopback-only";
-  made.app = "web";
-  made.process_group = "app";
-  made.machine = "3d8d413b29d089";
-  made.region = "iad";
-  made.port = 65535;
-  made.proxy = proxy;
-  made.six_pn = six_pn;
-  made.sentence = "node listens on \"127.0.0.1\"\tonly";
-  return made;
+Report report_of(std::initializer_list<Severity> severities) {
+  Report report;
+  for (const Severity severity : severities) report.machines.emplace_back().results.emplace_back().severity = severity;
+  return report;
 }
 
 }  // namespace
 
-TEST_CASE("a report is well only if all of its findings are: what is still pending at its end is a problem, too") {
-  for (const auto severity : {Finding::Severity::kPending, Finding::Severity::kProblem}) {
-    Report report;
-    CHECK_FALSE(report.has_problems());
-    report.findings.push_back(finding(Finding::Severity::kOk, Path::kReachable, Path::kReachable));
-    CHECK_FALSE(report.has_problems());
-    report.findings.push_back(finding(severity, Path::kRefused, Path::kRefused));
-    report.findings.push_back(finding(Finding::Severity::kOk, Path::kReachable, Path::kReachable));
-    CHECK(report.has_problems());
+TEST_CASE("a report is good unless something is a problem or still pending") {
+  CHECK(Report().is_good());
+  CHECK(report_of({Severity::kOk, Severity::kNote, Severity::kWarning}).is_good());
+  for (const Severity severity : {Severity::kPending, Severity::kProblem}) {
+    CHECK_FALSE(report_of({severity}).is_good());
+    CHECK_FALSE(report_of({Severity::kOk, severity, Severity::kOk}).is_good());
   }
 }
 
-TEST_CASE("a report comes back from its JSON as it was") {
-  Report report;
-  for (const auto severity : {Finding::Severity::kOk, Finding::Severity::kPending, Finding::Severity::kProblem})
-    for (const Path proxy : {Path::kReachable, Path::kRefused, Path::kTimedOut, Path::kUntried})
-      report.findings.push_back(finding(severity, proxy, Path::kRefused));
-  const Report again = from_json(boost::json::parse(boost::json::serialize(to_json(report))));
-  REQUIRE(again.findings.size() == report.findings.size());
-  for (std::size_t i = 0; i < report.findings.size(); ++i) {
-    const Finding &sent = report.findings[i], &received = again.findings[i];
-    CHECK(received.severity == sent.severity);
-    CHECK(received.code == sent.code);
-    CHECK(received.app == sent.app);
-    CHECK(received.process_group == sent.process_group);
-    CHECK(received.machine == sent.machine);
-    CHECK(received.region == sent.region);
-    CHECK(received.port == sent.port);
-    CHECK(received.proxy == sent.proxy);
-    CHECK(received.six_pn == sent.six_pn);
-    CHECK(received.sentence == sent.sentence);
-  }
+TEST_CASE("no two values of an enumeration have the same name") {
+  const std::set<std::string_view> paths{name(Path::kProxy), name(Path::k6pn),   name(Path::kPublished),
+                                         name(Path::kUdp),   name(Path::kCheck), name(Path::kDns)};
+  CHECK(paths == std::set<std::string_view>{"proxy", "6pn", "published", "udp", "check", "dns"});
+  const std::set<std::string_view> reaches{name(Reach::kReachable), name(Reach::kRefused), name(Reach::kTimedOut), name(Reach::kUntried)};
+  CHECK(reaches == std::set<std::string_view>{"reachable", "refused", "timed out", "untried"});
+  const std::set<std::string_view> severities{name(Severity::kOk), name(Severity::kNote), name(Severity::kWarning), name(Severity::kPending),
+                                              name(Severity::kProblem)};
+  CHECK(severities == std::set<std::string_view>{"ok", "note", "warning", "pending", "problem"});
+  CHECK(name(Listener::Protocol::kTcp) == "tcp");
+  CHECK(name(Listener::Protocol::kUdp) == "udp");
 }
 
-TEST_CASE("words of a newer report count as untried and pending") {
-  const Report report = from_json(boost::json::parse(
-      R"({"findings": [{"severity": "terrible", "code": "new", "port": 80, "fly_proxy": "slow", "six_pn": 3, "more": true}]})"));
-  REQUIRE(report.findings.size() == 1);
-  CHECK(report.findings[0].severity == Finding::Severity::kPending);
-  CHECK(report.findings[0].proxy == Path::kUntried);
-  CHECK(report.findings[0].six_pn == Path::kUntried);
-  CHECK(report.findings[0].code == "new");
-  CHECK(report.findings[0].port == 80);
-  CHECK(report.findings[0].app.empty());
+TEST_CASE("an endpoint has its IPv6 address in brackets") {
+  Listener listener;
+  listener.port = 8080;
+  for (const auto& [address, text] : {std::pair{"127.0.0.1", "127.0.0.1:8080"}, {"::", "[::]:8080"}, {"fdaa:0:1::2", "[fdaa:0:1::2]:8080"},
+                                      {"::ffff:127.0.0.1", "[::ffff:127.0.0.1]:8080"}}) {
+    listener.address = address;
+    CHECK(endpoint(listener) == text);
+  }
 }

@@ -1,0 +1,126 @@
+#include "flylocal/report/http_answer.hpp"
+
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+namespace flylocal::report {
+namespace {
+
+constexpr std::size_t kMostOctets = 16 * 1024;
+constexpr std::size_t kMostWords = 120;
+constexpr char kTlsAlert = 0x15, kTlsHandshake = 0x16, kTlsMajor = 0x03;
+
+std::string printable_beginning(std::string_view octets) {
+  std::string words;
+  for (char c : octets.substr(0, octets.find('\n'))) {
+    if (words.size() >= kMostWords) break;
+    if (c >= 0x20 && c < 0x7f) words += c;
+  }
+  return words;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string header_of(std::string_view head, std::string_view name) {
+  for (std::size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
+    std::string_view line = head.substr(at + 1, head.find('\n', at + 1) - at - 1);
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || !equal_ignoring_case(line.substr(0, colon), name)) continue;
+    line.remove_prefix(colon + 1);
+    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
+    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
+    return std::string(line);
+  }
+  return {};
+}
+
+/// Servers that speak TLS and notice that the client does not, say so in plain HTTP (Go, nginx, Apache).
+bool asks_for_tls(std::string_view octets) {
+  constexpr std::string_view kSigns[] = {"HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port",
+                                         "plain HTTP to an SSL-enabled server port", "This combination of host and port requires TLS"};
+  return std::any_of(std::begin(kSigns), std::end(kSigns), [&](std::string_view sign) { return octets.find(sign) != std::string_view::npos; });
+}
+
+}  // namespace
+
+std::string request_text(const HttpAsk& ask) {
+  std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: flylocal\r\nAccept: */*\r\n", ask.method, ask.path, ask.host);
+  for (const auto& [name, value] : ask.headers) text += fmt::format("{}: {}\r\n", name, value);
+  return text + "Connection: close\r\n\r\n";
+}
+
+std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended) {
+  HttpAnswer answer;
+  answer.reach = Reach::kReachable;
+  answer.words = printable_beginning(octets);
+  if (octets.empty()) {
+    if (!ended) return std::nullopt;
+    answer.kind = HttpAnswer::Kind::kClosed;
+    return answer;
+  }
+  if (octets.size() >= 2 && is_tls_handshake(octets)) {
+    answer.kind = HttpAnswer::Kind::kTls;
+    return answer;
+  }
+  constexpr std::string_view kStart = "HTTP/1.";
+  const std::size_t compared = std::min(octets.size(), kStart.size());
+  if (octets.substr(0, compared) != kStart.substr(0, compared)) {
+    // A single octet of TLS is no TLS yet.
+    if (octets.size() < 2 && !ended) return std::nullopt;
+    answer.kind = HttpAnswer::Kind::kNotHttp;
+    return answer;
+  }
+  // To the end where it is an error, as its text may tell why; the head is enough otherwise.
+  const std::size_t end_of_head = std::min(octets.find("\r\n\r\n"), octets.find("\n\n"));
+  const bool whole_head = end_of_head != std::string_view::npos;
+  if (!whole_head && !ended && octets.size() < kMostOctets) return std::nullopt;
+  const std::string_view head = octets.substr(0, end_of_head);
+  const std::size_t space = head.find(' ');
+  const std::string_view digits = space == std::string_view::npos ? std::string_view() : head.substr(space + 1, 3);
+  int status = 0;
+  const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), status);
+  if (error != std::errc{} || rest != digits.data() + 3 || status < 100) {
+    answer.kind = HttpAnswer::Kind::kNotHttp;
+    return answer;
+  }
+  // Early hints and the like come before the answer; only an upgrade is one itself.
+  constexpr int kSwitchingProtocols = 101, kOk = 200;
+  if (status < kOk && status != kSwitchingProtocols && whole_head) {
+    const std::size_t next = std::min(octets.find_first_not_of("\r\n", end_of_head), octets.size());
+    return read_answer(octets.substr(next), ended);
+  }
+  constexpr int kBadRequest = 400;
+  if (status == kBadRequest && !ended && octets.size() < kMostOctets) return std::nullopt;
+  answer.kind = status == kBadRequest && asks_for_tls(octets) ? HttpAnswer::Kind::kTls : HttpAnswer::Kind::kAnswered;
+  answer.status = status;
+  answer.location = header_of(head, "location");
+  return answer;
+}
+
+std::string proxy_protocol_header() { return "PROXY TCP4 172.16.0.1 172.16.0.2 40000 443\r\n"; }
+
+std::string tls_client_hello() {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  const std::unique_ptr<SSL, decltype(&SSL_free)> session(context ? SSL_new(context.get()) : nullptr, SSL_free);
+  if (!session) return {};
+  // The session owns both ends.
+  SSL_set_bio(session.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+  SSL_connect(session.get());
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(SSL_get_wbio(session.get()), &data);
+  return std::string(data, size > 0 ? static_cast<std::size_t>(size) : 0);
+}
+
+bool is_tls_handshake(std::string_view octets) {
+  return octets.size() >= 2 && (octets[0] == kTlsHandshake || octets[0] == kTlsAlert) && octets[1] == kTlsMajor;
+}
+
+}  // namespace flylocal::report

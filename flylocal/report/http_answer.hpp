@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flylocal/report/report.hpp"
+
+namespace flylocal::report {
+
+/// What a program did when it was sent an HTTP request.
+struct HttpAnswer {
+  enum class Kind {
+    kAnswered,  ///< with an HTTP response; `status` and `location` are set
+    kNotHttp,   ///< with something else; `words` has its beginning
+    kTls,       ///< with a TLS record: it wants TLS
+    kClosed,    ///< not at all: it closed the connection or reset it
+    kSilent,    ///< not at all in the time it had
+    kNoConnection,
+  } kind = Kind::kNoConnection;
+  Reach reach = Reach::kUntried;  ///< of the connect
+  int status = 0;
+  std::string location;
+  std::string words;  ///< the status line, or the first octets that can be printed
+};
+
+/// The request to send. A header given here replaces none: Host comes from `host`.
+struct HttpAsk {
+  std::string method = "GET";
+  std::string path = "/";
+  std::string host;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// The octets of the request, with `Connection: close`.
+std::string request_text(const HttpAsk& ask);
+
+/// Understands what came back so far; nothing while more is needed to tell. `ended`: nothing more will come.
+std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended);
+
+/// A PROXY protocol header, version 1, as Fly Proxy sends it (platform facts 4.2).
+std::string proxy_protocol_header();
+
+/// The first flight of a TLS handshake (RFC 8446 4.1.2): what a program that speaks TLS answers with a handshake record.
+std::string tls_client_hello();
+/// Whether `octets` begin with a TLS handshake record or alert (RFC 8446 5.1).
+bool is_tls_handshake(std::string_view octets);
+
+}  // namespace flylocal::report

@@ -1,0 +1,164 @@
+#include "flylocal/report/tcp_verdict.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace flylocal::report {
+namespace {
+
+using netns::BoundSocket;
+
+struct Cause {
+  const char* code;
+  std::string message;
+};
+
+bool takes(Path path, Scope scope) { return path == Path::k6pn ? takes_six_pn(scope) : takes_private_ipv4(scope); }
+
+std::string who_dials(Path path) { return path == Path::k6pn ? "other apps connect over IPv6" : "Fly Proxy connects over IPv4"; }
+
+/// Why nobody gets through on `path` although something listens on the port.
+Cause cause_on_port(const MachineView& view, Path path, std::uint16_t port, Reach reach, const std::vector<BoundSocket>& on_port) {
+  std::set<Scope> scopes;
+  for (const BoundSocket& socket : on_port) scopes.insert(scope_of(socket, view.addresses));
+  const std::string who = owner_of(view, on_port.front());
+  const std::string where = endpoints(on_port);
+  const auto right = std::find_if(on_port.begin(), on_port.end(), [&](auto& s) { return takes(path, scope_of(s, view.addresses)); });
+  if (right != on_port.end()) {
+    if (reach == Reach::kTimedOut)
+      return {"not-accepting", fmt::format("{} listens on {} and does not accept connections ({} wait, room for {})", who, where,
+                                           right->queued, right->backlog)};
+    return {"refused", fmt::format("{} listens on {}, and a connection is refused all the same", who, where)};
+  }
+  // The socket that comes nearest to what is wanted names the cause; one on loopback beside it explains nothing.
+  if (path == Path::k6pn) {
+    if (scopes.contains(Scope::kIpv4Wildcard))
+      return {"ipv4-only", fmt::format("{} listens on {}, so over IPv4 only, and {}", who, where, who_dials(path))};
+    if (scopes.contains(Scope::kPrivateIpv4))
+      return {"private-ipv4-only", fmt::format("{} listens on {}, the private IPv4 address, and {}", who, where, who_dials(path))};
+  } else {
+    if (scopes.contains(Scope::kIpv6Wildcard))
+      return {"ipv6-only", fmt::format("{} listens on {} with IPV6_V6ONLY, so over IPv6 only, and {}", who, where, who_dials(path))};
+    if (scopes.contains(Scope::kSixPn))
+      return {"6pn-only", fmt::format("{} listens on {}, the 6PN address, and {}", who, where, who_dials(path))};
+  }
+  if (scopes.contains(Scope::kGlobalServices))
+    return {"global-services-only", fmt::format("{} listens on {}: the address of fly-global-services is for UDP", who, where)};
+  if (scopes.contains(Scope::kLoopback))
+    return {"loopback-only", fmt::format("{} listens on {} only, which nothing outside of the machine can reach", who, where)};
+  return {"refused", fmt::format("{} listens on {} only, and a connection to port {} from outside of the machine is refused", who, where, port)};
+}
+
+/// Whether `line` has the port as a number of its own, and not as digits of a longer one.
+bool names_port(std::string_view line, std::uint16_t port) {
+  const std::string digits = std::to_string(port);
+  auto is_digit = [&](std::size_t at) { return at < line.size() && line[at] >= '0' && line[at] <= '9'; };
+  for (std::size_t at = line.find(digits); at != std::string_view::npos; at = line.find(digits, at + 1))
+    if ((at == 0 || !is_digit(at - 1)) && !is_digit(at + digits.size())) return true;
+  return false;
+}
+
+}  // namespace
+
+Verdict judge_bind_error(const MachineView& view, std::uint16_t port) {
+  const BindError& error = *view.bind_error;
+  auto problem = [&](const char* code, std::string message) {
+    return Verdict{Severity::kProblem, code, fmt::format("{}; it said: {}", message, error.line)};
+  };
+  switch (error.kind) {
+    case BindError::Kind::kNameNotAccepted: return problem("name-not-accepted", "the program could not make an address of the name that it was to listen on");
+    case BindError::Kind::kWildcardsCollide:
+      return problem("wildcards-collide", "the program was to listen on 0.0.0.0 and on [::], and its [::] takes IPv4 already");
+    case BindError::Kind::kAddressInUse: return problem("address-in-use", fmt::format("port {} or another that the program wants is taken", port));
+    case BindError::Kind::kPermissionDenied:
+      return problem("privileged-port", "the program's user may not listen on a port below 1024");
+    case BindError::Kind::kAddressNotHere: return problem("address-not-here", "the program was to listen on an address that the machine does not have");
+    case BindError::Kind::kFamilyNotSupported: return problem("family-not-supported", "the program made an IPv4 socket and was given an IPv6 address");
+  }
+  return {};
+}
+
+bool is_debug_port(std::uint16_t port) {
+  constexpr std::uint16_t kPorts[] = {2345, 2375, 5005, 5678, 6060, 9222, 9229, 15672};
+  return std::find(std::begin(kPorts), std::end(kPorts), port) != std::end(kPorts);
+}
+
+bool is_side_door(const MachineView& view, const BoundSocket& socket) {
+  if (is_debug_port(socket.port) && scope_of(socket, view.addresses) == Scope::kLoopback) return true;
+  const netns::GuestProcess* owner = netns::find_owner(view.processes, socket);
+  // Erlang's nodes find each other by epmd, and meet on a port that the kernel chose (ip_local_port_range).
+  constexpr std::uint16_t kFirstChosenPort = 32768;
+  return owner && (owner->name == "epmd" || (owner->name == "beam.smp" && socket.port >= kFirstChosenPort));
+}
+
+std::vector<BoundSocket> sockets_on(const MachineView& view, BoundSocket::Protocol protocol, std::uint16_t port) {
+  std::vector<BoundSocket> found;
+  for (const BoundSocket& socket : view.sockets)
+    if (socket.protocol == protocol && socket.port == port) found.push_back(socket);
+  return found;
+}
+
+std::string owner_of(const MachineView& view, const BoundSocket& socket) {
+  const netns::GuestProcess* owner = netns::find_owner(view.processes, socket);
+  return owner ? fmt::format("{} (pid {})", owner->name, owner->pid) : "a process that is gone";
+}
+
+std::optional<std::string> split_port(const MachineView& view, std::uint16_t port) {
+  const BoundSocket *ipv4 = nullptr, *ipv6 = nullptr;
+  for (const BoundSocket& socket : view.sockets) {
+    if (socket.protocol != BoundSocket::Protocol::kTcp || socket.port != port) continue;
+    const Scope scope = scope_of(socket, view.addresses);
+    // Of several that fit, the kernel prefers the one with the exact address.
+    if (takes_private_ipv4(scope) && (!ipv4 || scope == Scope::kPrivateIpv4 || (scope == Scope::kIpv4Wildcard && scope_of(*ipv4, view.addresses) == Scope::kDualWildcard))) ipv4 = &socket;
+    if (takes_six_pn(scope) && (!ipv6 || scope == Scope::kSixPn)) ipv6 = &socket;
+  }
+  if (!ipv4 || !ipv6 || ipv4->inode == ipv6->inode) return std::nullopt;
+  const netns::GuestProcess* first = netns::find_owner(view.processes, *ipv4);
+  const netns::GuestProcess* second = netns::find_owner(view.processes, *ipv6);
+  // Workers of one program share its sockets or have their own; only another program is a surprise.
+  if (!first || !second || first->name == second->name) return std::nullopt;
+  return fmt::format("over IPv4 port {} is {}'s ({}), and over IPv6 {}'s ({})", port, owner_of(view, *ipv4), endpoint(*ipv4), owner_of(view, *ipv6),
+                     endpoint(*ipv6));
+}
+
+Verdict judge_tcp(const MachineView& view, Path path, std::uint16_t port, Reach reach, bool expected) {
+  const std::vector<BoundSocket> on_port = sockets_on(view, BoundSocket::Protocol::kTcp, port);
+  const Severity unreachable = expected ? Severity::kProblem : Severity::kNote;
+  auto lower_if_unexpected = [&](Verdict verdict) {
+    if (!expected && (verdict.severity == Severity::kProblem || verdict.severity == Severity::kPending)) verdict.severity = Severity::kNote;
+    return verdict;
+  };
+  if (view.not_running)
+    return lower_if_unexpected(view.bind_error ? judge_bind_error(view, port) : Verdict{Severity::kProblem, "not-running", *view.not_running});
+  if (reach == Reach::kReachable)
+    return {Severity::kOk, "ok", on_port.empty() ? "reachable" : fmt::format("{} listens on {}", owner_of(view, on_port.front()), endpoints(on_port))};
+  if (!on_port.empty()) {
+    if (reach == Reach::kUntried) return {Severity::kPending, "refused", "not tried yet"};
+    Cause cause = cause_on_port(view, path, port, reach, on_port);
+    return {unreachable, cause.code, std::move(cause.message)};
+  }
+  std::vector<BoundSocket> elsewhere, side_doors;
+  for (const BoundSocket& socket : view.sockets)
+    if (socket.protocol == BoundSocket::Protocol::kTcp) (is_side_door(view, socket) ? side_doors : elsewhere).push_back(socket);
+  // It still runs and may try again. One that went to another port instead has told of the first one, too.
+  if (view.bind_error && (elsewhere.empty() || names_port(view.bind_error->line, port)))
+    return lower_if_unexpected(judge_bind_error(view, port));
+  if (!elsewhere.empty()) {
+    // Of several the one that others can reach: what is on loopback is for the machine itself.
+    const auto outside = std::find_if(elsewhere.begin(), elsewhere.end(), [&](auto& s) { return scope_of(s, view.addresses) != Scope::kLoopback; });
+    const bool loopback = outside == elsewhere.end();
+    const BoundSocket& other = loopback ? elsewhere.front() : *outside;
+    return {unreachable, "wrong-port", fmt::format("nothing listens on port {}; {} listens on {}{}", port, owner_of(view, other), endpoints(elsewhere),
+                                                   loopback ? ", another port and loopback only" : "")};
+  }
+  const auto udp = sockets_on(view, BoundSocket::Protocol::kUdp, port);
+  if (!udp.empty())
+    return {unreachable, "udp-only", fmt::format("{} has only a UDP socket on port {}, and the service is TCP", owner_of(view, udp.front()), port)};
+  return {expected ? Severity::kPending : Severity::kNote, "nothing-listening",
+          fmt::format("the program runs, and nothing listens on any TCP port yet{} (expected: {})",
+                      side_doors.empty() ? "" : fmt::format(" but on {}, which is the runtime's own", endpoints(side_doors)), port)};
+}
+
+}  // namespace flylocal::report

@@ -1,0 +1,4 @@
+use Mojolicious::Lite;
+
+get '/' => {text => "ok\n"};
+app->start;
