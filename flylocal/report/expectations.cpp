@@ -37,17 +37,14 @@ void add_service(TcpExpectation& expectation, const config::Service& service) {
     // A program that is spoken to in HTTP/2 alone does not understand our question.
     const bool h2 = port.http_options && port.http_options->h2_backend;
     expectation.http |= port.has(Handler::kHttp) && !h2;
-    expectation.proxy_protocol |= port.has(Handler::kProxyProto);
+    // The header that we try is of version 1.
+    expectation.proxy_protocol |= port.has(Handler::kProxyProto) && port.proxy_protocol_version == config::ProxyProtocolVersion::kV1;
     // Not of a range, which is for another protocol; and behind a PROXY header nobody answers a bare TLS hello.
     expectation.raw_https |= port.range == config::PortRange{kHttps, kHttps} && port.handlers.empty();
   }
 }
 
 }  // namespace
-
-bool Expectations::has_services() const {
-  return !udp.empty() || std::any_of(tcp.begin(), tcp.end(), [](const TcpExpectation& one) { return one.proxy; });
-}
 
 Expectations expectations_of(const project::AppSpec& app, const project::GroupSpec& group) {
   Expectations result;
@@ -76,6 +73,7 @@ Expectations expectations_of(const project::AppSpec& app, const project::GroupSp
     result.tcp.push_back(expectation);
   }
   std::sort(result.udp.begin(), result.udp.end());
+  result.app_has_services = std::any_of(app.groups.begin(), app.groups.end(), [](const auto& one) { return !one.second.config.services.empty(); });
   result.of_file = service_findings(app, group.config);
   return result;
 }

@@ -35,8 +35,8 @@ struct Expectations {
   std::vector<CheckExpectation> checks;
   std::chrono::milliseconds grace_period{0};  ///< the longest of the checks'
   std::vector<Result> of_file;           ///< what fly.toml alone tells
-  /// Whether anything but 6PN leads to these machines.
-  bool has_services() const;
+  /// Whether anything but 6PN leads to the app: some group of it has a service.
+  bool app_has_services = false;
 };
 
 Expectations expectations_of(const project::AppSpec& app, const project::GroupSpec& group);

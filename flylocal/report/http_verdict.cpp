@@ -49,6 +49,9 @@ Verdict judge_http(const HttpEvidence& evidence) {
     case Kind::kClosed:
       if (evidence.with_proxy_line && evidence.with_proxy_line->kind == Kind::kAnswered)
         return {Severity::kProblem, "proxy-protocol-missing", "the program closes the connection, and answers behind a PROXY protocol header: it waits for one"};
+      if (evidence.for_localhost && evidence.for_localhost->kind == Kind::kAnswered)
+        return {Severity::kWarning, "host-refused", fmt::format("the network is right; the program closes the connection for the host {} and answers {} for {}: it refuses this host",
+                                                                evidence.host, evidence.for_localhost->status, evidence.other_host)};
       return {Severity::kProblem, "closes-connection", "the program takes the connection and closes it without an answer"};
     case Kind::kSilent:
       if (evidence.waiting > 0)

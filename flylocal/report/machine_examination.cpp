@@ -43,18 +43,27 @@ HttpAsk fly_request(std::string host) {
   return ask;
 }
 
-/// Asks once, and asks further only where the answer leaves open what is wrong.
+/// The request as another machine would send it.
+HttpAsk inside_request(std::string host) {
+  HttpAsk ask;
+  ask.host = std::move(host);
+  return ask;
+}
+
+/// Asks once, and asks further only where the answer leaves open what is wrong. `limit` is for the first answer; a
+/// program that has closed or refused is not slow.
 Task<HttpEvidence> converse(Origin origin, asio::ip::tcp::endpoint target, std::string host, std::chrono::milliseconds limit) {
   using Kind = HttpAnswer::Kind;
   HttpEvidence evidence;
   evidence.host = host;
   evidence.asked = co_await ask_http(origin, target, "", fly_request(host), limit);
+  const bool closed = evidence.asked.kind == Kind::kClosed;
   const bool refused = evidence.asked.kind == Kind::kAnswered && (evidence.asked.status == 400 || evidence.asked.status == 403 || evidence.asked.status == 421);
-  if (refused) evidence.for_localhost = co_await ask_http(origin, target, "", fly_request("localhost"), limit);
-  if (evidence.asked.kind == Kind::kClosed) evidence.takes_tls = co_await takes_tls(origin, target);
-  const bool may_want_line = evidence.asked.kind == Kind::kClosed || (evidence.asked.kind == Kind::kAnswered && evidence.asked.status == 400);
-  if (may_want_line && !evidence.takes_tls.value_or(false))
-    evidence.with_proxy_line = co_await ask_http(origin, target, proxy_protocol_header(), fly_request(host), limit);
+  if (closed) evidence.takes_tls = co_await takes_tls(origin, target);
+  if (evidence.takes_tls.value_or(false)) co_return evidence;
+  if (closed || refused) evidence.for_localhost = co_await ask_http(origin, target, "", fly_request("localhost"), kCertainAfter);
+  const bool may_want_line = closed || (refused && evidence.asked.status == 400);
+  if (may_want_line) evidence.with_proxy_line = co_await ask_http(origin, target, proxy_protocol_header(), fly_request(host), kCertainAfter);
   co_return evidence;
 }
 
@@ -74,7 +83,9 @@ Task<HttpAnswer> make_check(Origin origin, asio::ip::tcp::endpoint target, Check
   }
   HttpAsk ask{check.request.method, check.request.path, fmt::format("{}:{}", target.address().to_string(), target.port()), {}};
   for (const auto& [name, value] : check.request.headers) {
-    if (name == "Host" || name == "host") ask.host = value;
+    constexpr std::string_view kHost = "host";
+    const bool is_host = std::equal(name.begin(), name.end(), kHost.begin(), kHost.end(), [](char a, char b) { return (a | 0x20) == b; });
+    if (is_host) ask.host = value;
     else ask.headers.emplace_back(name, value);
   }
   if (check.request.scheme == config::HttpScheme::kHttp) co_return co_await ask_http(origin, target, "", ask, check.timeout);
@@ -280,7 +291,7 @@ void MachineExamination::try_conversation(const TcpExpectation& expected, TcpAtt
     const auto http = outcome_of(tried.http);
     if (http && is_answered(http->asked) && six_pn && is_reachable(*six_pn))
       attempts_.keep_trying(tried.six_pn_http, "ask a port over 6PN", kAskPause, is_answered,
-                            [&] { return ask_http(six_pn_side_, {view_.addresses.six_pn, expected.port}, "", fly_request(report_.app + ".internal"), limit); });
+                            [&] { return ask_http(six_pn_side_, {view_.addresses.six_pn, expected.port}, "", inside_request(report_.app + ".internal"), limit); });
   }
   if (expected.proxy_protocol)
     attempts_.keep_trying(tried.proxy_line, "try a PROXY header", kAskPause, [](const auto& both) { return both.second.kind == HttpAnswer::Kind::kAnswered; },

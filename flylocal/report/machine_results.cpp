@@ -206,7 +206,7 @@ class Judging {
   void judge_side_port(std::uint16_t port, const TcpOutcomes& tried) {
     const Reach reach = reach_of(tried.six_pn, port);
     // Without a service 6PN is the only way in.
-    const bool required = !tried.refused_to.empty() || (!expected_.has_services() && expected_.tcp.empty() && !is_only_for_itself(port));
+    const bool required = !tried.refused_to.empty() || (!expected_.app_has_services && expected_.tcp.empty() && !is_only_for_itself(port));
     Result& result = add(Path::k6pn, port, six_pn_target(port), required, reach, judge_tcp(seen_.view, Path::k6pn, port, reach, required));
     add_attempt(result, "from another machine's side", reach);
     if (!tried.refused_to.empty() && reach != Reach::kReachable) result.evidence.push_back(fmt::format("{} dialled it and was refused", tried.refused_to));

@@ -32,13 +32,16 @@ std::optional<std::string> why_not_running(const Machine& machine) {
   return why;
 }
 
-/// The program's own lines, newest last; a program that is restarted says the same again, and once is enough.
+/// What the program said in its last run, newest last, each line once: what an earlier run said is not why this one fails.
 std::vector<std::string> last_lines(sandbox::Sandbox& sandbox, const std::string& machine, std::size_t most) {
   std::vector<std::string> lines;
   auto& logs = sandbox.logs();
   for (auto number = logs.end(); number > logs.begin() && lines.size() < most; --number) {
     const sandbox::LogLine& line = logs.at(number - 1);
-    if (line.machine == machine && line.source == sandbox::LogLine::Source::kApp && !line.text.empty() &&
+    if (line.machine != machine) continue;
+    const bool is_end_of_run = line.source == sandbox::LogLine::Source::kRunner && line.text.starts_with("main process ");
+    if (is_end_of_run && !lines.empty()) break;
+    if (line.source == sandbox::LogLine::Source::kApp && !line.text.empty() &&
         std::find(lines.begin(), lines.end(), line.text) == lines.end())
       lines.push_back(line.text);
   }

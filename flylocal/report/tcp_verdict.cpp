@@ -17,13 +17,21 @@ struct Cause {
 
 bool takes(Path path, Scope scope) { return path == Path::k6pn ? takes_six_pn(scope) : takes_private_ipv4(scope); }
 
+/// All that hold one of the sockets, each once.
+std::string owners_of(const MachineView& view, const std::vector<BoundSocket>& sockets) {
+  std::vector<std::string> owners;
+  for (const BoundSocket& socket : sockets)
+    if (std::string owner = owner_of(view, socket); std::find(owners.begin(), owners.end(), owner) == owners.end()) owners.push_back(std::move(owner));
+  return fmt::format("{}", fmt::join(owners, " and "));
+}
+
 std::string who_dials(Path path) { return path == Path::k6pn ? "other apps connect over IPv6" : "Fly Proxy connects over IPv4"; }
 
 /// Why nobody gets through on `path` although something listens on the port.
 Cause cause_on_port(const MachineView& view, Path path, std::uint16_t port, Reach reach, const std::vector<BoundSocket>& on_port) {
   std::set<Scope> scopes;
   for (const BoundSocket& socket : on_port) scopes.insert(scope_of(socket, view.addresses));
-  const std::string who = owner_of(view, on_port.front());
+  const std::string who = owners_of(view, on_port);
   const std::string where = endpoints(on_port);
   const auto right = std::find_if(on_port.begin(), on_port.end(), [&](auto& s) { return takes(path, scope_of(s, view.addresses)); });
   if (right != on_port.end()) {
@@ -89,8 +97,9 @@ bool is_side_door(const MachineView& view, const BoundSocket& socket) {
   if (is_debug_port(socket.port) && scope_of(socket, view.addresses) == Scope::kLoopback) return true;
   const netns::GuestProcess* owner = netns::find_owner(view.processes, socket);
   // Erlang's nodes find each other by epmd, and meet on a port that the kernel chose (ip_local_port_range).
-  constexpr std::uint16_t kFirstChosenPort = 32768;
-  return owner && (owner->name == "epmd" || (owner->name == "beam.smp" && socket.port >= kFirstChosenPort));
+  // RabbitMQ's has a number of its own.
+  constexpr std::uint16_t kFirstChosenPort = 32768, kRabbitDistribution = 25672;
+  return owner && (owner->name == "epmd" || (owner->name == "beam.smp" && (socket.port >= kFirstChosenPort || socket.port == kRabbitDistribution)));
 }
 
 std::vector<BoundSocket> sockets_on(const MachineView& view, BoundSocket::Protocol protocol, std::uint16_t port) {
@@ -133,7 +142,7 @@ Verdict judge_tcp(const MachineView& view, Path path, std::uint16_t port, Reach 
   if (view.not_running)
     return lower_if_unexpected(view.bind_error ? judge_bind_error(view, port) : Verdict{Severity::kProblem, "not-running", *view.not_running});
   if (reach == Reach::kReachable)
-    return {Severity::kOk, "ok", on_port.empty() ? "reachable" : fmt::format("{} listens on {}", owner_of(view, on_port.front()), endpoints(on_port))};
+    return {Severity::kOk, "ok", on_port.empty() ? "reachable" : fmt::format("{} listens on {}", owners_of(view, on_port), endpoints(on_port))};
   if (!on_port.empty()) {
     if (reach == Reach::kUntried) return {Severity::kPending, "refused", "not tried yet"};
     Cause cause = cause_on_port(view, path, port, reach, on_port);

@@ -34,7 +34,7 @@ TEST_CASE("an http_service has to be reached by Fly Proxy in HTTP, and over 6PN 
   CHECK_FALSE(found.tcp[0].raw_https);
   CHECK(found.udp.empty());
   CHECK(found.checks.empty());
-  CHECK(found.has_services());
+  CHECK(found.app_has_services);
 }
 
 TEST_CASE("the handlers of a service's ports tell what is said to the program") {
@@ -76,12 +76,16 @@ TEST_CASE("services of one port are one expectation, those of UDP are apart, and
   CHECK(found.udp == std::vector<std::uint16_t>{50, 53});
 }
 
-TEST_CASE("a group has services if Fly.io leads TCP or UDP to it") {
-  CHECK(expect("[[services]]\ninternal_port = 53\nprotocol = \"udp\"\n[[services.ports]]\nport = 53\n").has_services());
-  CHECK_FALSE(expect("[env]\nA = \"b\"\n").has_services());
+TEST_CASE("an app has services if Fly.io leads TCP or UDP to one of its groups") {
+  const auto two_groups = app("[processes]\nweb = \"a\"\nworker = \"b\"\n[http_service]\ninternal_port = 8080\nprocesses = [\"web\"]\n");
+  const Expectations worker = expectations_of(two_groups, two_groups.groups.at("worker"));
+  CHECK(worker.app_has_services);
+  CHECK(worker.tcp.empty());
+  CHECK(expect("[[services]]\ninternal_port = 53\nprotocol = \"udp\"\n[[services.ports]]\nport = 53\n").app_has_services);
+  CHECK_FALSE(expect("[env]\nA = \"b\"\n").app_has_services);
   auto private_app = app("[env]\nA = \"b\"\n");
   private_app.six_pn_ports = {5432};
-  CHECK_FALSE(expect(private_app).has_services());
+  CHECK_FALSE(expect(private_app).app_has_services);
 }
 
 TEST_CASE("[[expect]] adds 6PN: to the groups with that service, else to the default group") {

@@ -84,6 +84,7 @@ TEST_CASE("what a program answers to a request tells whether Fly Proxy is of use
       // No use at all.
       {"Redis", asked(other(Kind::kNotHttp, "-ERR wrong number of arguments")), problem, "not-http", {"-ERR wrong number of arguments"}},
       {"closed", asked(other(Kind::kClosed), {}, false, other(Kind::kClosed)), problem, "closes-connection", {"closes"}},
+      {"closed, and 200 for localhost", asked(other(Kind::kClosed), answer(200), false, other(Kind::kClosed)), warning, "host-refused", {"closes", "200 for localhost"}},
       {"silent", asked(other(Kind::kSilent)), problem, "no-answer", {"does not answer"}},
       {"silent, and others wait as well", in_queue, problem, "not-accepting", {"3 wait"}},
       {"the connection broke", asked(other(Kind::kNoConnection)), Severity::kPending, "no-answer", {"not asked yet"}},

@@ -342,6 +342,14 @@ TEST_CASE("an app without services is there for 6PN") {
     Seen beam = private_app({tcp("0.0.0.0", 41234, Family::kDefault, 300)}, 41234, kNo);
     beam.evidence.view.processes = {process(9, {"beam.smp"}, {300})};
     CHECK(worst(beam.judge()) == kNote);
+    Seen rabbit = private_app({tcp("0.0.0.0", 25672, Family::kDefault, 300)}, 25672, kNo);
+    rabbit.evidence.view.processes = {process(9, {"beam.smp"}, {300})};
+    CHECK(worst(rabbit.judge()) == kNote);
+  }
+  SECTION("nor is a worker whose neighbours have a service") {
+    Seen worker = private_app({tcp("127.0.0.1", 9090)}, 9090, kNo);
+    worker.expectations.app_has_services = true;
+    CHECK(worst(worker.judge()) == kNote);
   }
   SECTION("unless another machine was refused there") {
     Seen seen = private_app({tcp("::", 5432), tcp("127.0.0.1", 6000)}, 5432, kYes);
