@@ -125,11 +125,11 @@ class Program {
     sub->add_option("DIR", options.directories, "Project directories with a fly.toml each; several apps share one sandbox (default: .)");
     sub->add_option("--cmd", options.command, "What the machines run, where fly.toml does not say");
     sub->add_option("-c,--config", options.config_file, "Another file than fly.toml");
-    sub->add_option("--expect", options.expect, "What other machines must reach over 6PN, e.g. 6pn:5432; may be given several times")->expected(1)->take_all();
+    sub->add_option("--expect", options.expect, "What other machines must reach over 6PN, e.g. 6pn:5432; may be given several times")->allow_extra_args(false)->take_all();
   }
   void add_report(CLI::App* sub, ReportOptions& options) {
     sub->add_option("--format", options.formats, fmt::format("The report's form: {}; FORM=FILE writes a file; may be given several times", fmt::join(report::form_names(), ", ")))
-        ->expected(1)
+        ->allow_extra_args(false)
         ->take_all();
     sub->add_flag("--json", options.json, "The same as --format json");
     sub->add_option("--timeout", options.time_limit, "How long slow servers may take (default: the longest grace_period, at least 15s)");

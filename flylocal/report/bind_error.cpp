@@ -87,6 +87,8 @@ std::optional<Kind> kind_of(std::string_view line, std::string_view command) {
   }
   // Files are denied as well, and a program that was given the name looks others up, too.
   if (is_about_listening && contains_any(line, kDenialSigns)) return Kind::kPermissionDenied;
+  // Python's words for a socket; behind those for a file stands its name.
+  if (line.ends_with("[errno 13] permission denied")) return Kind::kPermissionDenied;
   const bool is_about_the_name = has_name || (command.find(kName) != std::string_view::npos && !is_about_others);
   if (is_about_the_name && contains_any(line, kNameSigns)) return Kind::kNameNotAccepted;
   return std::nullopt;

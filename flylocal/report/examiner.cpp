@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kFirstPause = 20ms;
 /// A change of sockets is to be seen within 300 ms; there is no event to wait for (sock_diag(7) tells of ends only).
-constexpr auto kPause = 240ms;
+constexpr auto kPause = 200ms;
 /// Looking at machines that are certain may take this part of the time; with many machines or sockets it is done less often.
 constexpr int kPauseOfCost = 1000;
 constexpr auto kLongestPause = 5s;
@@ -58,15 +58,24 @@ bool Examiner::is_certain() const {
   return std::all_of(examinations_.begin(), examinations_.end(), [](const auto& one) { return one->is_certain(); });
 }
 
+std::uint64_t Examiner::sum_of_versions() const {
+  std::uint64_t sum = 0;
+  for (const auto& one : examinations_) sum += one->version();
+  return sum;
+}
+
 void Examiner::tell_proxy() {
   bool changed = false;
   for (const auto& one : examinations_) {
     if (std::exchange(told_versions_[one.get()], one->version()) == one->version()) continue;
-    std::map<std::uint16_t, std::string> findings;
-    for (const Result& result : one->report().results)
-      if (result.path == Path::kProxy && result.severity == Severity::kProblem) findings[result.port] = result.message;
     const auto machine = sandbox_.find_machine(one->report().machine);
-    if (!machine || machine->findings() == findings) continue;
+    if (!machine) continue;
+    std::map<std::uint16_t, std::string> findings;
+    // With a known cause the proxy stops waiting, so a new one has to be certain; one that was may go at once.
+    for (const Result& result : one->report().results)
+      if (result.path == Path::kProxy && result.severity == Severity::kProblem && (one->is_certain() || machine->findings().contains(result.port)))
+        findings[result.port] = result.message;
+    if (machine->findings() == findings) continue;
     machine->findings() = std::move(findings);
     changed = true;
   }
@@ -123,10 +132,11 @@ Task<> Examiner::watch(OnChange on_change) {
   for (;;) {
     const auto pause = is_certain() ? std::clamp<Clock::duration>(cost * kPauseOfCost, kPause, kLongestPause) : Clock::duration(kPause);
     co_await attempt_ended_.wait_until(Clock::now() + pause);
+    const std::uint64_t versions = sum_of_versions();
     const auto begun = Clock::now();
     co_await look_at_all();
-    // Smoothed, as one look may have been interrupted.
-    cost = (3 * cost + (Clock::now() - begun)) / 4;
+    // Of looks that found nothing to do, smoothed, as one may have been interrupted.
+    if (sum_of_versions() == versions) cost = (3 * cost + (Clock::now() - begun)) / 4;
     std::erase_if(known, [&](const auto& entry) {
       return std::none_of(examinations_.begin(), examinations_.end(), [&](const auto& one) { return one.get() == entry.first; });
     });

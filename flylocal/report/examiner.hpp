@@ -36,6 +36,7 @@ class Examiner {
   Task<> look_at_all();
   Task<> read_questions();
   bool is_certain() const;
+  std::uint64_t sum_of_versions() const;
   void tell_proxy();
 
   sandbox::Sandbox& sandbox_;

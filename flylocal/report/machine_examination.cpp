@@ -19,7 +19,7 @@ using sandbox::MachineState;
 
 constexpr auto kConnectPause = 250ms;
 constexpr auto kAskPause = 1s;
-constexpr auto kGreetingTime = 200ms;
+constexpr auto kGreetingTime = 60ms;
 /// A bind that Fly Proxy cannot reach may be followed by another one; after this time it is what the program wants.
 constexpr auto kCertainAfter = 2s;
 /// An application that answers 5xx may still be starting.
@@ -396,7 +396,9 @@ void MachineExamination::settle() {
     const Clock::time_point since = verdicts_since[key] = before != verdicts_since_.end() ? before->second : now;
     // What has not even been tried once is worth waiting for, as every attempt has a limit of its own.
     const bool is_open = result.severity == Severity::kPending && !view_.not_running && result.reach != Reach::kRefused;
-    const bool has_had_its_time = time_is_over && (!is_open || now >= begun_ + time_limit_ + kLastAttempts);
+    // What is good has to stay so, whenever it became good.
+    const bool is_bad = result.severity == Severity::kPending || result.severity == Severity::kProblem;
+    const bool has_had_its_time = time_is_over && is_bad && (!is_open || now >= begun_ + time_limit_ + kLastAttempts);
     certain_ &= is_certain_result(result, now - since) || has_had_its_time;
     // Who has had the time that Fly.io gives has no more excuse; a shorter limit leaves it open.
     if (has_had_its_time && result.severity == Severity::kPending && time_limit_ >= patience(expectations_))

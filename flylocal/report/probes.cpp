@@ -59,6 +59,7 @@ Task<> read_until_understood(Stream& stream, std::string& octets, Understand und
   std::array<char, 4096> part;
   for (;;) {
     auto [failed, size] = co_await stream.async_read_some(asio::buffer(part), as_result);
+    if (failed == asio::error::operation_aborted) co_return;  // the time is over, which is no end of what is sent
     octets.append(part.data(), size);
     const bool done = understand(octets, static_cast<bool>(failed));
     if (done || failed) co_return;

@@ -18,19 +18,20 @@ class Start:
 
     def test_the_output_says_where_the_app_is_and_reports_its_binding(self):
         up = self.stage.up(self.stage.app("hello"))
-        up.wait_for_output("Bind report")
+        up.wait_for_output("\nno problems\n")
         port, machine = up.host_port(), up.machine()["id"]
         output = up.output()
         self.assertIn("Starting 1 machine of hello", output)
         self.assertIn(f"http://localhost:{port}/", output)
         self.assertIn(f"http://hello.localhost:{port}/", output)
         self.assertRegex(output, rf"machine {machine} .*started")
-        self.assertRegex(output, r"OK +hello port 8080")
-        self.assertIn("reachable by Fly Proxy and over 6PN", output)
+        self.assertRegex(output, rf"(?m)^hello  machine {machine} \(app, ams\)  .*listened after ")
+        for path, target in (("Fly Proxy", r"172\.19\.\d+\.\d+:8080"), ("6PN", r"\[fdaa:[0-9a-f:]+\]:8080"), ("published", f"http://localhost:{port}/")):
+            self.assertRegex(output, rf"(?m)^  OK +{path} +{target} +reachable$")
 
     def test_without_a_terminal_no_escape_sequence_is_printed(self):
         up = self.stage.up(self.stage.app("hello"))
-        up.wait_for_output("Bind report")
+        up.wait_for_output("\nno problems\n")
         up.stop()
         self.assertNotIn("\x1b", up.output())
 

@@ -72,6 +72,7 @@ TEST_CASE("what servers print when they cannot listen tells why (bindcatalog sec
       {{"nginx", {"nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)"}}, denied},
       {{"apache2", {"(13)Permission denied: AH00072: make_sock: could not bind to address [::]:80"}}, denied},
       {{"/app/server", {"listen tcp :80: bind: permission denied"}}, denied},
+      {{"python app.py", {"PermissionError: [Errno 13] Permission denied"}}, denied},
       {{"java -jar app.jar", {"Caused by: java.net.BindException: Permission denied"}}, denied},
       {{"mix phx.server", {"Failed to start Ranch listener MyApp.Endpoint.HTTP in :ranch_tcp:listen([port: 80]) for reason :eacces (permission denied)"}}, denied},
       // An address of another machine, a family that the socket does not have.
