@@ -4,6 +4,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json.hpp>
+#include <map>
 #include <set>
 
 #include "flylocal/cli/exit_code.hpp"
@@ -30,13 +31,16 @@ std::optional<int> check_running(const CheckOptions& options, const ReportPlan& 
   if (!client) return std::nullopt;
   auto status = client->call("GET", "/flylocal/v1/status");
   if (!status) return std::nullopt;
-  std::set<std::string> running;
-  for (const boost::json::value& app : status->at("apps").as_array()) running.insert(text_of(app.as_object(), "directory"));
+  std::map<std::string, std::string> running;  // directory -> app
+  for (const boost::json::value& app : status->at("apps").as_array()) running[text_of(app.as_object(), "directory")] = text_of(app.as_object(), "name");
   std::vector<std::filesystem::path> directories = options.projects.directories;
   if (directories.empty()) directories = {"."};
+  std::set<std::string> apps;
   for (const auto& directory : directories) {
     std::error_code failed;
-    if (!running.contains(std::filesystem::canonical(directory, failed).string())) return std::nullopt;
+    const auto app = running.find(std::filesystem::canonical(directory, failed).string());
+    if (app == running.end()) return std::nullopt;
+    apps.insert(app->second);
   }
   std::string query = fmt::format("?settle_ms={}&http_probe={}", plan.examination.settle.count(), plan.examination.http_probe ? 1 : 0);
   if (plan.examination.time_limit) query += fmt::format("&timeout_ms={}", plan.examination.time_limit->count());
@@ -47,6 +51,8 @@ std::optional<int> check_running(const CheckOptions& options, const ReportPlan& 
     complain(report.error().message);
     return kCannotRun;
   }
+  // Other apps of the sandbox were not asked for.
+  std::erase_if(report->machines, [&](const report::MachineReport& machine) { return !apps.contains(machine.app); });
   return finish(plan, *report, [](const std::string& text) { say(text); });
 }
 

@@ -84,11 +84,8 @@ class Judging {
   Reach reach_of(std::optional<Reach> tried, std::uint16_t port) const {
     if (seen_.view.not_running) return Reach::kUntried;
     if (!listens(port)) return Reach::kRefused;
-    if (!tried) return Reach::kUntried;
-    // A queue that has run full since turns away everybody who comes now.
-    const auto on_port = sockets_on(seen_.view, BoundSocket::Protocol::kTcp, port);
-    const bool full = std::all_of(on_port.begin(), on_port.end(), [](auto& s) { return s.queued > s.backlog; });
-    return full && *tried == Reach::kReachable ? Reach::kTimedOut : *tried;
+    // A queue that runs full or gets room again changes the sockets' traits, so that the port is tried anew.
+    return tried.value_or(Reach::kUntried);
   }
 
   void judge_expected_port(const TcpExpectation& expected) {
@@ -233,7 +230,9 @@ class Judging {
     const UdpAnswer answer = found == seen_.udp.end() ? UdpAnswer{} : found->second;
     const Verdict verdict = judge_udp(seen_.view, port, answer);
     const bool right = answer.source && answer.source->address() == seen_.view.addresses.global_services;
-    const Reach reach = right ? Reach::kReachable : verdict.severity == Severity::kProblem && !seen_.view.not_running ? Reach::kRefused : Reach::kUntried;
+    // Without a socket there the kernel refuses.
+    const bool refused = !seen_.view.not_running && (verdict.severity == Severity::kProblem || verdict.code == "udp-not-listening");
+    const Reach reach = right ? Reach::kReachable : refused ? Reach::kRefused : Reach::kUntried;
     Result& result = add(Path::kUdp, port, fmt::format("{}:{}", seen_.view.addresses.global_services.to_string(), port), true, reach, verdict);
     if (answer.sent)
       result.evidence.push_back(fmt::format("datagram to {}: {}", result.target, answer.source ? "answered from " + answer.source->address().to_string() : "not answered"));

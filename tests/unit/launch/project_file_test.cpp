@@ -50,7 +50,7 @@ NAME = "x"
   REQUIRE(file.machines.size() == 2);
   CHECK((file.machines[0].group == "web" && file.machines[0].region == "iad" && file.machines[0].count == 2));
   CHECK((file.machines[1].group.empty() && file.machines[1].region.empty() && file.machines[1].count == 0));
-  CHECK(file.machines[1].line == 10);
+  CHECK(file.machines[1].line == 11);
   CHECK(file.ports == std::map<std::uint16_t, std::uint16_t>{{80, 8080}, {443, 8443}});
   CHECK(file.commands.at("web").argv == Words{"npm", "run", "dev server"});
   CHECK(file.commands.at("web").line == 19);
