@@ -222,7 +222,7 @@ TEST_CASE("each verdict comes from evidence as real programs give it") {
       {"a crash", changed(refused({}), [](Seen& s) { s.evidence.view.not_running = "stopped"; }), Path::kProxy, "not-running", kProblem},
       {"a filter", refused({tcp("::")}), Path::kProxy, "refused", kProblem},
       {"no accept", changed(refused({full(tcp("::"))}), [](Seen& s) { s.tried().proxy = kSlow; }), Path::kProxy, "not-accepting", kProblem},
-      {"no accept any more", web({full(tcp("::"))}), Path::kProxy, "not-accepting", kProblem},
+      {"a full queue at the moment of looking", web({full(tcp("::"))}), Path::kProxy, "ok", kOk},
       {"two programs", changed(web({tcp("0.0.0.0"), tcp("::", kPort, v6_only, kNginx)}), [](Seen&) {}), Path::kProxy, "split-port", kWarning, false},
       {"a slow start", changed(check(config::CheckType::kTcp, no_connection), [](Seen& s) { s.evidence.listened_after = 1500ms; }), Path::kCheck, "slow-start", kNote, false},
       {"a name", ended(BindError::Kind::kNameNotAccepted), Path::kProxy, "name-not-accepted", kProblem},
@@ -388,7 +388,7 @@ TEST_CASE("a greeting that refuses the client is told on the path on which it wa
   SECTION("not of one that cannot be reached any more") {
     BoundSocket full = tcp("::", 6379);
     full.queued = full.backlog + 1;
-    Seen seen = private_app({full}, 6379, kYes);
+    Seen seen = private_app({full}, 6379, kSlow);
     seen.tried(6379).six_pn_greeting = denied;
     CHECK(find(seen.judge(), Path::k6pn, "not-accepting"));
   }
@@ -559,13 +559,6 @@ TEST_CASE("a start is slow if it takes longer than the checks wait") {
   CHECK(slow(5s, true).empty());
   CHECK(slow(5001ms, true) == "fly.toml: grace_period = \"11s\" in the checks");
   CHECK(slow(20s, false).empty());
-}
-
-TEST_CASE("a full queue counts only where all sockets of the port are full") {
-  BoundSocket full = tcp("0.0.0.0");
-  full.queued = full.backlog + 1;
-  CHECK(find(web({full}).judge(), Path::kProxy, "not-accepting"));
-  CHECK(find(web({full, tcp("::", kPort, Family::kV6Only, kNodesOther)}).judge(), Path::kProxy, "ok"));
 }
 
 TEST_CASE("results come in order: services, 6PN, UDP, other ports, checks, the file, DNS") {
