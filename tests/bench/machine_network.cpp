@@ -13,23 +13,16 @@
 #include "netns/backbone.hpp"
 #include "netns/guest.hpp"
 #include "netns/privilege.hpp"
+#include "tests/bench/need.hpp"
 
 using namespace flylocal;
 using namespace flylocal::netns;
+using flylocal::bench::need;
 using Clock = std::chrono::steady_clock;
 
 namespace {
 
 constexpr int kRounds = 30;
-
-template <class T>
-T need(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "%s\n", result.error().message.c_str());
-    std::exit(77);
-  }
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 double milliseconds(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 

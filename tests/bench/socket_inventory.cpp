@@ -14,9 +14,11 @@
 #include "netns/network_namespace.hpp"
 #include "netns/privilege.hpp"
 #include "netns/socket_inventory.hpp"
+#include "tests/bench/need.hpp"
 
 using namespace flylocal;
 using namespace flylocal::netns;
+using flylocal::bench::need;
 using Clock = std::chrono::steady_clock;
 
 namespace {
@@ -24,15 +26,6 @@ namespace {
 constexpr int kRounds = 100;
 constexpr int kSsRounds = 20;
 constexpr int kSockets = 5000;
-
-template <class T>
-T need(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "%s\n", result.error().message.c_str());
-    std::exit(77);
-  }
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 template <class Work>
 double median_ms(int rounds, Work work) {

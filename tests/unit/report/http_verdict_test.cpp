@@ -2,35 +2,14 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/unit/report/answers.hpp"
+
 using namespace flylocal::report;
+using namespace flylocal::report::tests;
 using namespace std::chrono_literals;
 using Kind = HttpAnswer::Kind;
 
 namespace {
-
-HttpAnswer answer(int status, std::string location = "") {
-  HttpAnswer result;
-  result.kind = Kind::kAnswered;
-  result.reach = Reach::kReachable;
-  result.status = status;
-  result.location = std::move(location);
-  return result;
-}
-
-HttpAnswer other(Kind kind, std::string words = "") {
-  HttpAnswer result;
-  result.kind = kind;
-  result.reach = kind == Kind::kNoConnection ? Reach::kRefused : Reach::kReachable;
-  result.words = std::move(words);
-  return result;
-}
-
-HttpEvidence asked(HttpAnswer answer) {
-  HttpEvidence seen;
-  seen.host = "shop.fly.dev";
-  seen.asked = std::move(answer);
-  return seen;
-}
 
 /// With what was asked afterwards.
 HttpEvidence asked(HttpAnswer answer, std::optional<HttpAnswer> for_localhost, std::optional<bool> takes_tls = {}, std::optional<HttpAnswer> with_line = {}) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "flylocal/report/explanation.hpp"
+#include "tests/unit/report/answers.hpp"
 #include "tests/unit/report/machine.hpp"
 
 using namespace flylocal::report;
@@ -18,31 +19,6 @@ namespace {
 
 constexpr Reach kYes = Reach::kReachable, kNo = Reach::kRefused, kSlow = Reach::kTimedOut;
 constexpr auto kOk = Severity::kOk, kNote = Severity::kNote, kWarning = Severity::kWarning, kPending = Severity::kPending, kProblem = Severity::kProblem;
-
-HttpAnswer answer(int status, std::string location = "") {
-  HttpAnswer result;
-  result.kind = Kind::kAnswered;
-  result.reach = kYes;
-  result.status = status;
-  result.location = std::move(location);
-  result.words = "HTTP/1.1 " + std::to_string(status);
-  return result;
-}
-
-HttpAnswer other(Kind kind) {
-  HttpAnswer result;
-  result.kind = kind;
-  result.reach = kYes;
-  return result;
-}
-
-HttpEvidence asked(HttpAnswer answer) {
-  HttpEvidence seen;
-  seen.host = "shop.fly.dev";
-  seen.asked = std::move(answer);
-  return seen;
-}
-
 
 /// What is known of a machine, to be changed by a test and then judged.
 struct Seen {
