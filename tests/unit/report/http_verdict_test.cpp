@@ -13,7 +13,7 @@ namespace {
 
 /// With what was asked afterwards.
 HttpEvidence asked(HttpAnswer answer, std::optional<HttpAnswer> for_localhost, std::optional<bool> takes_tls = {}, std::optional<HttpAnswer> with_line = {}) {
-  HttpEvidence seen = asked(std::move(answer));
+  HttpEvidence seen = tests::asked(std::move(answer));
   seen.for_localhost = std::move(for_localhost);
   seen.takes_tls = takes_tls;
   seen.with_proxy_line = std::move(with_line);
