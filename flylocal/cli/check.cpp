@@ -68,7 +68,7 @@ int check(const CheckOptions& options) {
     report::Report report;
     auto look = [&]() -> Task<> {
       co_await running.sandbox.start_machines();
-      report = co_await report::make_report(running.sandbox, plan->examination, {});
+      report = co_await report::make_report(running.sandbox, plan->examination, tell_who_waits());
     };
     auto ended = co_await (look() || until_stopped(running));
     if (ended.index() == 1) co_return kCannotRun;

@@ -1,6 +1,7 @@
 #include "flylocal/cli/report_output.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -111,6 +112,11 @@ std::optional<ReportPlan> understand(const ReportOptions& options) {
   plan.examination.settle = *settle;
   plan.examination.http_probe = !options.no_http_probe;
   return plan;
+}
+
+report::Examiner::OnUncertain tell_who_waits() {
+  if (::isatty(STDERR_FILENO) != 1) return {};
+  return [](const report::MachineReport& machine, const report::Result& result) { fmt::print(stderr, "{}\n", waiting_text(machine, result)); };
 }
 
 bool put_out(const report::Report& report, const std::vector<ReportTarget>& targets, const std::function<void(std::string)>& print) {

@@ -40,6 +40,9 @@ std::optional<ReportPlan> understand(const ReportOptions& options);
 /// "90", "1m30s"; complains about `option` and returns nothing otherwise.
 std::optional<std::chrono::milliseconds> parse_limit(std::string_view option, const std::string& text);
 
+/// Tells on stderr for what a report waits, where a person sits before it; else empty.
+report::Examiner::OnUncertain tell_who_waits();
+
 /// Puts the report out in all its forms: files are written whole or not at all, texts for stdout go to `print`. The form
 /// "github" also adds Markdown to the job's summary, where GitHub asks for one. Complains and returns false when a file
 /// cannot be written.

@@ -156,6 +156,11 @@ std::string report_text(const report::Report& report) {
   return text;
 }
 
+std::string waiting_text(const MachineReport& machine, const Result& result) {
+  return paint(Colour::kDim, fmt::format("  still waiting for {} {} of machine {}: {}", shown_line(report::place(machine, result)), report::plain_name(result.path),
+                                         shown_line(machine.machine), shown_line(result.message)));
+}
+
 std::string change_text(const MachineReport& machine, const Result* before, const Result* now) {
   const Result& either = now ? *now : *before;
   const bool has_target = either.port == 0 || either.path == Path::kCheck || either.path == Path::kDns;

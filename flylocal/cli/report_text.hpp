@@ -10,6 +10,9 @@ namespace flylocal::cli {
 /// how many problems there are at the end. Without a line feed at its end. Coloured on a terminal.
 std::string report_text(const report::Report& report);
 
+/// What to tell while a report takes its time: for what it waits.
+std::string waiting_text(const report::MachineReport& machine, const report::Result& result);
+
 /// What to tell while the sandbox runs when a verdict changes: what it was and is, and below it the message where it is not well.
 /// Without a line feed at its end. Both results are of `machine`, and of the same path, port and target; one of them may be null:
 /// then it is new, or gone.

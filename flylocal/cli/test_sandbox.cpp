@@ -121,7 +121,7 @@ int serve(const TestOptions& options, const ReportPlan& plan, const std::string&
     int result = kCannotRun;
     auto live = [&]() -> Task<> {
       co_await running.sandbox.start_machines();
-      const report::Report report = co_await report::make_report(running.sandbox, plan.examination, {});
+      const report::Report report = co_await report::make_report(running.sandbox, plan.examination, tell_who_waits());
       const bool good = report.is_good();
       // stdout is the command's; the report for people appears where it tells why the command does not run.
       const bool written = put_out(report, plan.targets, [&](std::string text) {

@@ -78,8 +78,7 @@ Task<> report_and_watch(Running& running, report::Examiner& examiner, const std:
   show_addresses(running);
   co_await running.sandbox.start_machines();
   const report::Examiner::OnUncertain on_uncertain = [&](const report::MachineReport& machine, const report::Result& result) {
-    running.printer.print(paint(Colour::kDim, fmt::format("  still waiting for {} {} of machine {}: {}", machine.app, name(result.path), machine.machine,
-                                                          printable(result.message))));
+    running.printer.print(waiting_text(machine, result));
   };
   co_await examiner.until_certain(on_uncertain);
   if (running.stopping) co_return;

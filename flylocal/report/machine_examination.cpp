@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "flylocal/report/advice.hpp"
+#include "flylocal/report/conversations.hpp"
 #include "flylocal/report/machine_view.hpp"
 
 namespace flylocal::report {
@@ -34,68 +35,6 @@ constexpr std::size_t kMostSidePorts = 32;
 bool is_reachable(Reach reach) { return reach == Reach::kReachable; }
 
 bool is_answered(const HttpAnswer& answer) { return answer.kind == HttpAnswer::Kind::kAnswered && answer.status < 500; }
-
-/// The request as Fly Proxy would pass it on (platform facts 4.4).
-HttpAsk fly_request(std::string host) {
-  HttpAsk ask;
-  ask.headers = {{"Fly-Client-IP", "172.16.0.1"}, {"X-Forwarded-For", "172.16.0.1"}, {"X-Forwarded-Proto", "https"}, {"X-Forwarded-Port", "443"}, {"X-Forwarded-Ssl", "on"}, {"Via", "1.1 fly.io"}};
-  ask.host = std::move(host);
-  return ask;
-}
-
-/// The request as another machine would send it.
-HttpAsk inside_request(std::string host) {
-  HttpAsk ask;
-  ask.host = std::move(host);
-  return ask;
-}
-
-/// Asks once, and asks further only where the answer leaves open what is wrong. `limit` is for the first answer; a
-/// program that has closed or refused is not slow.
-Task<HttpEvidence> converse(Origin origin, asio::ip::tcp::endpoint target, std::string host, std::chrono::milliseconds limit) {
-  using Kind = HttpAnswer::Kind;
-  HttpEvidence evidence;
-  evidence.host = host;
-  evidence.asked = co_await ask_http(origin, target, "", fly_request(host), limit);
-  const bool closed = evidence.asked.kind == Kind::kClosed;
-  const bool refused = evidence.asked.kind == Kind::kAnswered && (evidence.asked.status == 400 || evidence.asked.status == 403 || evidence.asked.status == 421);
-  if (closed) evidence.takes_tls = co_await takes_tls(origin, target);
-  if (evidence.takes_tls.value_or(false)) co_return evidence;
-  if (closed || refused) evidence.for_localhost = co_await ask_http(origin, target, "", fly_request("localhost"), kCertainAfter);
-  const bool may_want_line = closed || (refused && evidence.asked.status == 400);
-  if (may_want_line) evidence.with_proxy_line = co_await ask_http(origin, target, proxy_protocol_header(), fly_request(host), kCertainAfter);
-  co_return evidence;
-}
-
-Task<std::pair<HttpAnswer, HttpAnswer>> compare_proxy_line(Origin origin, asio::ip::tcp::endpoint target, std::string host) {
-  HttpAnswer plain = co_await ask_http(origin, target, "", fly_request(host), kAskPause);
-  HttpAnswer with_line;
-  if (plain.kind == HttpAnswer::Kind::kAnswered) with_line = co_await ask_http(origin, target, proxy_protocol_header(), fly_request(host), kAskPause);
-  co_return std::pair(plain, with_line);
-}
-
-/// A check as fly.toml has it, from where Fly.io makes it. Its Host is the machine's address (platform facts 4.7).
-Task<HttpAnswer> make_check(Origin origin, asio::ip::tcp::endpoint target, CheckExpectation check) {
-  if (check.type == config::CheckType::kTcp) {
-    HttpAnswer answer;
-    answer.reach = co_await knock(origin, target);
-    co_return answer;
-  }
-  HttpAsk ask{check.request.method, check.request.path, fmt::format("{}:{}", target.address().to_string(), target.port()), {}};
-  for (const auto& [name, value] : check.request.headers) {
-    constexpr std::string_view kHost = "host";
-    const bool is_host = std::equal(name.begin(), name.end(), kHost.begin(), kHost.end(), [](char a, char b) { return (a | 0x20) == b; });
-    if (is_host) ask.host = value;
-    else ask.headers.emplace_back(name, value);
-  }
-  if (check.request.scheme == config::HttpScheme::kHttp) co_return co_await ask_http(origin, target, "", ask, check.timeout);
-  HttpsAnswer secure = co_await ask_https(origin, target, check.request.tls_server_name.value_or(""), ask, check.timeout);
-  if (secure.handshake_done && !secure.verified && !check.request.tls_skip_verify) {
-    secure.answer.kind = HttpAnswer::Kind::kNotHttp;
-    secure.answer.words = "a certificate that is not trusted; tls_skip_verify = true accepts it";
-  }
-  co_return secure.answer;
-}
 
 std::vector<Listener> listeners_of(const MachineView& view) {
   std::unordered_map<std::uint32_t, const netns::GuestProcess*> owners;
@@ -291,7 +230,7 @@ void MachineExamination::try_conversation(const TcpExpectation& expected, TcpAtt
     const auto http = outcome_of(tried.http);
     if (http && is_answered(http->asked) && six_pn && is_reachable(*six_pn))
       attempts_.keep_trying(tried.six_pn_http, "ask a port over 6PN", kAskPause, is_answered,
-                            [&] { return ask_http(six_pn_side_, {view_.addresses.six_pn, expected.port}, "", inside_request(report_.app + ".internal"), limit); });
+                            [&] { return ask_http(six_pn_side_, {view_.addresses.six_pn, expected.port}, "", request_of_machine(report_.app + ".internal"), limit); });
   }
   if (expected.proxy_protocol)
     attempts_.keep_trying(tried.proxy_line, "try a PROXY header", kAskPause, [](const auto& both) { return both.second.kind == HttpAnswer::Kind::kAnswered; },

@@ -11,6 +11,7 @@
 
 using namespace flylocal::report;
 using flylocal::cli::change_text;
+using flylocal::cli::waiting_text;
 using flylocal::cli::report_text;
 using namespace std::chrono_literals;
 
@@ -232,4 +233,11 @@ TEST_CASE("a change names the port, the path and the machine, what was and what 
   CHECK(change_text(machine, &failing, &check) == "hello check GET /health, machine 3d8d413b29d089: fails -> passes");
   CHECK(change_text(machine, nullptr, &check) == "hello check GET /health, machine 3d8d413b29d089: passes");
   CHECK(change_text(machine, &good, nullptr) == "hello port 8080 Fly Proxy, machine 3d8d413b29d089: reachable -> not there any more");
+}
+
+TEST_CASE("who waits is told for what") {
+  Result pending = loopback(Path::kProxy, "172.19.0.2:8080");
+  pending.severity = Severity::kPending;
+  pending.message = "nothing listens\x1b[2J yet";
+  CHECK(waiting_text(hello(), pending) == "  still waiting for hello port 8080 Fly Proxy of machine 3d8d413b29d089: nothing listens yet");
 }

@@ -229,7 +229,7 @@ TEST_CASE("each verdict comes from evidence as real programs give it") {
       {"UDP on loopback", datagrams({udp("127.0.0.1")}, {true, {}}), Path::kUdp, "udp-unreachable", kProblem},
       {"UDP as it should be", datagrams({udp(kGlobalServices)}, answered(kGlobalServices)), Path::kUdp, "ok", kOk},
       {"a check that passes", check(config::CheckType::kHttp, answer(200)), Path::kCheck, "ok", kOk},
-      {"a TCP check that passes", check(config::CheckType::kTcp, other(Kind::kNoConnection)), Path::kCheck, "ok", kOk},
+      {"a TCP check that passes, of a program that waits for the client", check(config::CheckType::kTcp, other(Kind::kSilent)), Path::kCheck, "ok", kOk},
       {"a TCP check", check(config::CheckType::kTcp, no_connection), Path::kCheck, "check-unreachable", kProblem},
       {"a check that was not made yet", check(config::CheckType::kHttp, {}), Path::kCheck, "check-unreachable", kPending},
       {"force_ssl", check(config::CheckType::kHttp, answer(301, "https://x/")), Path::kCheck, "check-redirects", kProblem},
