@@ -200,7 +200,7 @@ class Start(Actors, harness.Case):
 
     def test_a_slow_starter_is_waited_for_and_the_wait_is_told(self):
         live = Live(self.stage, self.actor("slow", "later,3", "tcp,::,8080"))
-        live.wait_for(r"^  still waiting for slow proxy of machine [0-9a-f]{14}: .*nothing listens")
+        live.wait_for(r"^  still waiting for slow port 8080 Fly Proxy of machine [0-9a-f]{14}: .*nothing listens")
         live.wait_for(r"^  OK +Fly Proxy +172\.19\.")
         live.wait_for(r"^no problems$")
 
