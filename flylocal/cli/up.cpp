@@ -155,6 +155,7 @@ int up(const UpOptions& options) {
     };
     report::ExaminationOptions examination;
     examination.http_probe = !options.no_http_probe;
+    examination.tells_proxy = true;
     report::Examiner examiner(running.sandbox, examination);
     co_await ((report_and_watch(running, examiner, on_ready) || until_stopped(running)) || show_progress(running));
     co_await examiner.close();

@@ -39,7 +39,7 @@ Task<> Examiner::look_at_all() {
       examinations_.push_back(std::make_unique<MachineExamination>(sandbox_, machine, options_, AttemptRunner(tasks_, attempt_ended_)));
   co_await read_questions();
   for (auto& one : examinations_) one->look();
-  tell_proxy();
+  if (options_.tells_proxy) tell_proxy();
 }
 
 Task<> Examiner::read_questions() {

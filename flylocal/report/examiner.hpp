@@ -9,8 +9,8 @@
 
 namespace flylocal::report {
 
-/// Examines all machines of a sandbox, those of the future included. Tells each machine's problems to the proxy, which
-/// repeats them in its 503 answers. Belongs to the main thread.
+/// Examines all machines of a sandbox, those of the future included. With `tells_proxy` it tells each machine's problems to the
+/// proxy, which repeats them in its 503 answers. Belongs to the main thread.
 class Examiner {
  public:
   Examiner(sandbox::Sandbox& sandbox, ExaminationOptions options);

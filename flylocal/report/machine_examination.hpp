@@ -18,6 +18,9 @@ struct ExaminationOptions {
   bool http_probe = true;
   /// How long a verdict must have been good before it counts as certain: servers exist that listen, fail and exit.
   std::chrono::milliseconds settle{0};
+  /// Hand causes to the proxy for its 503 answers. One examiner of a sandbox does that: another that looks less closely
+  /// would take back what this one has found.
+  bool tells_proxy = false;
   /// How long to wait for what is not good; none: patience() of the expectations.
   std::optional<std::chrono::milliseconds> time_limit = std::nullopt;
 };
