@@ -211,13 +211,13 @@ void Guest::reap() {
 }
 
 Result<> Guest::go() {
-  ControlMessage message{ControlMessage::kGo, 0, 0, 0};
+  ControlMessage message{ControlMessage::kGo, 0, 0, 0, 0};
   if (::send(control_.get(), &message, sizeof message, MSG_NOSIGNAL) < 0) return system_error("start the machine's init", errno);
   return {};
 }
 
 Result<> Guest::signal(int signal) {
-  ControlMessage message{ControlMessage::kSignal, signal, 0, 0};
+  ControlMessage message{ControlMessage::kSignal, signal, 0, 0, 0};
   if (::send(control_.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
     return system_error(fmt::format("send signal {} to the machine", signal), errno);
   return {};
@@ -233,7 +233,7 @@ std::optional<GuestEvent> Guest::next_event() {
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
   if (n != static_cast<ssize_t>(sizeof message)) return GuestExited{SIGKILL};  // a wait status of "killed by SIGKILL"
   switch (message.kind) {
-    case ControlMessage::kStarted: return GuestStarted{message.value};
+    case ControlMessage::kStarted: return GuestStarted{message.value, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(message.at_nanoseconds))};
     case ControlMessage::kExited: return GuestExited{message.value};
     default: return GuestFailed{step_error(message, mounts_, program_name_, working_directory_)};
   }

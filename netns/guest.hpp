@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ struct GuestSpec {
 /// What a guest's init reports, once each and in this order (kFailed may stand for either).
 struct GuestStarted {
   pid_t pid;  ///< of the program, inside the guest
+  std::chrono::steady_clock::time_point at;  ///< when init saw that it was executed
 };
 struct GuestExited {
   int wait_status;  ///< as of waitpid(2)

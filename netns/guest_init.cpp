@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -57,7 +58,9 @@ void reset_signal_handlers() {
 
 void send_message(int fd, std::int32_t kind, std::int32_t value, InitStep step = InitStep::kPrepare,
                   std::int32_t detail = 0) {
-  ControlMessage message{kind, value, static_cast<std::int32_t>(step), detail};
+  timespec now{};
+  raw(SYS_clock_gettime, CLOCK_MONOTONIC, address(&now));
+  ControlMessage message{kind, value, static_cast<std::int32_t>(step), detail, now.tv_sec * 1'000'000'000LL + now.tv_nsec};
   raw(SYS_write, fd, address(&message), sizeof message);
 }
 

@@ -65,6 +65,7 @@ struct ControlMessage {
   std::int32_t value;
   std::int32_t step;
   std::int32_t detail;
+  std::int64_t at_nanoseconds;  ///< of CLOCK_MONOTONIC, when init sent it
 };
 
 /// PID 1 of a guest. Never returns.

@@ -26,6 +26,9 @@ namespace {
 constexpr std::uint32_t kListenStates = 1u << 10;
 constexpr std::uint32_t kUnconnectedStates = 1u << 7;
 
+/// netlink_dump() in net/netlink/af_netlink.c makes none longer.
+constexpr std::size_t kLongestPart = 32768;
+
 boost::asio::ip::address address_of(int family, const void* raw) {
   if (family == AF_INET) {
     boost::asio::ip::address_v4::bytes_type bytes;
@@ -45,7 +48,8 @@ struct Dump {
 int on_socket(nl_msg* message, void* argument) {
   auto& dump = *static_cast<Dump*>(argument);
   nlmsghdr* header = nlmsg_hdr(message);
-  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || !nlmsg_valid_hdr(header, sizeof(inet_diag_msg))) return NL_SKIP;
+  const bool is_socket = header->nlmsg_type == SOCK_DIAG_BY_FAMILY || header->nlmsg_type == TCPDIAG_GETSOCK;
+  if (!is_socket || !nlmsg_valid_hdr(header, sizeof(inet_diag_msg))) return NL_SKIP;
   const auto* diag = static_cast<const inet_diag_msg*>(nlmsg_data(header));
   if (diag->id.idiag_sport == 0) return NL_OK;
   bool v6_only = false;
@@ -55,6 +59,8 @@ int on_socket(nl_msg* message, void* argument) {
                            v6_only, diag->idiag_rqueue, diag->idiag_wqueue, diag->idiag_inode});
   return NL_OK;
 }
+
+Error read_error(int code) { return Error{fmt::format("read the sockets of a machine: {}", nl_geterror(code))}; }
 
 std::string read_small_file(const std::string& path) {
   std::string text;
@@ -116,34 +122,47 @@ Result<SocketInventory> SocketInventory::open(const NetworkNamespace& ns) {
   if (!visit) return visit.error();
   SocketInventory inventory(nl_socket_alloc());
   if (!inventory.socket_) return Error{"allocate a netlink socket: out of memory"};
+  // Room for the longest part of an answer that the kernel sends, so that none has to be looked at twice.
+  nl_socket_set_msg_buf_size(inventory.socket_.get(), kLongestPart);
+  nl_socket_disable_msg_peek(inventory.socket_.get());
   if (int code = nl_connect(inventory.socket_.get(), NETLINK_SOCK_DIAG); code < 0)
     return Error{fmt::format("open a socket-diagnostics netlink socket: {}", nl_geterror(code)),
                  std::make_error_code(std::errc::protocol_not_supported)};
   return inventory;
 }
 
+template <class Request>
+int SocketInventory::dump(int message_type, Request request, BoundSocket::Protocol protocol, std::vector<BoundSocket>& sockets) {
+  Dump target{protocol, &sockets};
+  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, on_socket, &target);
+  const int code = nl_send_simple(socket_.get(), message_type, NLM_F_DUMP, &request, sizeof request);
+  return code < 0 ? code : nl_recvmsgs_default(socket_.get());
+}
+
+int SocketInventory::dump_family(int family, BoundSocket::Protocol protocol, std::vector<BoundSocket>& sockets) {
+  const bool is_tcp = protocol == BoundSocket::Protocol::kTcp;
+  inet_diag_req_v2 request{};
+  request.sdiag_family = static_cast<std::uint8_t>(family);
+  request.sdiag_protocol = is_tcp ? IPPROTO_TCP : IPPROTO_UDP;
+  request.idiag_states = is_tcp ? kListenStates : kUnconnectedStates;
+  return dump(SOCK_DIAG_BY_FAMILY, request, protocol, sockets);
+}
+
 Result<std::vector<BoundSocket>> SocketInventory::read(Kinds kinds) {
   std::vector<BoundSocket> sockets;
-  struct Query {
-    int family, protocol;
-    std::uint32_t states;
-    BoundSocket::Protocol kind;
-  };
-  for (const Query& query : {Query{AF_INET, IPPROTO_TCP, kListenStates, BoundSocket::Protocol::kTcp},
-                             Query{AF_INET6, IPPROTO_TCP, kListenStates, BoundSocket::Protocol::kTcp},
-                             Query{AF_INET, IPPROTO_UDP, kUnconnectedStates, BoundSocket::Protocol::kUdp},
-                             Query{AF_INET6, IPPROTO_UDP, kUnconnectedStates, BoundSocket::Protocol::kUdp}}) {
-    if (query.kind == BoundSocket::Protocol::kUdp && kinds == Kinds::kTcp) continue;
-    inet_diag_req_v2 request{};
-    request.sdiag_family = static_cast<std::uint8_t>(query.family);
-    request.sdiag_protocol = static_cast<std::uint8_t>(query.protocol);
-    request.idiag_states = query.states;
-    Dump dump{query.kind, &sockets};
-    nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, on_socket, &dump);
-    int code = nl_send_simple(socket_.get(), SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request);
-    if (code >= 0) code = nl_recvmsgs_default(socket_.get());
-    if (code < 0) return Error{fmt::format("read the sockets of a machine: {}", nl_geterror(code))};
+  // The request without a family reads both in one walk of the kernel's table, which is what a look costs; a kernel
+  // may have left it out, and there is none for UDP (inet_diag_dump_compat in net/ipv4/inet_diag.c).
+  inet_diag_req both_families{};
+  both_families.idiag_states = kListenStates;
+  if (!has_family_free_request_ || dump(TCPDIAG_GETSOCK, both_families, BoundSocket::Protocol::kTcp, sockets) < 0) {
+    has_family_free_request_ = false;
+    sockets.clear();
+    for (const int family : {AF_INET, AF_INET6})
+      if (const int code = dump_family(family, BoundSocket::Protocol::kTcp, sockets); code < 0) return read_error(code);
   }
+  if (kinds == Kinds::kTcpAndUdp)
+    for (const int family : {AF_INET, AF_INET6})
+      if (const int code = dump_family(family, BoundSocket::Protocol::kUdp, sockets); code < 0) return read_error(code);
   auto key = [](const BoundSocket& s) { return std::tuple(s.protocol, s.port, s.address, s.v6_only); };
   std::sort(sockets.begin(), sockets.end(), [&](auto& a, auto& b) { return key(a) < key(b); });
   sockets.erase(std::unique(sockets.begin(), sockets.end(), [&](auto& a, auto& b) { return key(a) == key(b); }),

@@ -50,7 +50,12 @@ class SocketInventory {
     void operator()(nl_sock* socket) const;
   };
   explicit SocketInventory(nl_sock* socket) : socket_(socket) {}
+  template <class Request>
+  int dump(int message_type, Request request, BoundSocket::Protocol protocol, std::vector<BoundSocket>& sockets);
+  int dump_family(int family, BoundSocket::Protocol protocol, std::vector<BoundSocket>& sockets);
+
   std::unique_ptr<nl_sock, Close> socket_;
+  bool has_family_free_request_ = true;
 };
 
 /// The processes of the guest whose init has `init_pid`, by pid, without the init itself. One that ends meanwhile

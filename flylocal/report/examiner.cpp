@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kFirstPause = 20ms;
 /// A change of sockets is to be seen within 300 ms; there is no event to wait for (sock_diag(7) tells of ends only).
-constexpr auto kPause = 200ms;
+constexpr auto kPause = 215ms;
 /// Looking at machines that are certain may take this part of the time; with many machines or sockets it is done less often.
 constexpr int kPauseOfCost = 1000;
 constexpr auto kLongestPause = 5s;
@@ -116,7 +116,7 @@ Task<> Examiner::watch(OnChange on_change) {
       std::string key = key_of(result);
       while (now.contains(key)) key += "'";  // a second finding on the same
       const auto old = before.find(key);
-      const bool is_open = result.severity == Severity::kPending && result.reach != Reach::kRefused && one.machine().is_started();
+      const bool is_open = one.is_open(result);
       if (is_open && old == before.end()) continue;
       const Result& shown = is_open ? old->second : result;
       if (tell && (old == before.end() || old->second.code != shown.code || old->second.severity != shown.severity))

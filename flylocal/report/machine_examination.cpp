@@ -121,7 +121,8 @@ void MachineExamination::look() {
 }
 
 bool MachineExamination::notice_changes() {
-  bool changed = state_seen_ != machine_->state() || run_seen_ != machine_->started_at() || questions_changed_ || refusals_seen_ != sandbox_.refusals().size();
+  const std::size_t refusals = sandbox_.refusals().size();
+  bool changed = state_seen_ != machine_->state() || run_seen_ != machine_->started_at() || questions_changed_ || refusals_seen_ != refusals;
   // A dead guest has no sockets; a new one has none yet.
   if (machine_->inventory()) {
     const auto kinds = expectations_.udp.empty() ? netns::SocketInventory::Kinds::kTcp : netns::SocketInventory::Kinds::kTcpAndUdp;
@@ -134,7 +135,7 @@ bool MachineExamination::notice_changes() {
   }
   state_seen_ = machine_->state();
   run_seen_ = machine_->started_at();
-  refusals_seen_ = sandbox_.refusals().size();
+  refusals_seen_ = refusals;
   questions_changed_ = false;
   return changed;
 }
@@ -333,17 +334,20 @@ void MachineExamination::settle() {
     const std::string key = fmt::format("{} {} {} {} {}", name(result.path), result.port, result.target, result.code, name(result.severity));
     const auto before = verdicts_since_.find(key);
     const Clock::time_point since = verdicts_since[key] = before != verdicts_since_.end() ? before->second : now;
-    // What has not even been tried once is worth waiting for, as every attempt has a limit of its own.
-    const bool is_open = result.severity == Severity::kPending && !view_.not_running && result.reach != Reach::kRefused;
+    // An attempt is worth waiting for, as each has a limit of its own.
     // What is good has to stay so, whenever it became good.
     const bool is_bad = result.severity == Severity::kPending || result.severity == Severity::kProblem;
-    const bool has_had_its_time = time_is_over && is_bad && (!is_open || now >= begun_ + time_limit_ + kLastAttempts);
+    const bool has_had_its_time = time_is_over && is_bad && (!is_open(result) || now >= begun_ + time_limit_ + kLastAttempts);
     certain_ &= is_certain_result(result, now - since) || has_had_its_time;
     // Who has had the time that Fly.io gives has no more excuse; a shorter limit leaves it open.
     if (has_had_its_time && result.severity == Severity::kPending && time_limit_ >= patience(expectations_))
       result.severity = result.expected ? Severity::kProblem : Severity::kNote;
   }
   verdicts_since_ = std::move(verdicts_since);
+}
+
+bool MachineExamination::is_open(const Result& result) const {
+  return result.severity == Severity::kPending && !view_.not_running && result.reach != Reach::kRefused;
 }
 
 bool MachineExamination::is_certain_result(const Result& result, Clock::duration stands) const {

@@ -42,6 +42,8 @@ class MachineExamination {
   /// Whether waiting longer would change nothing.
   bool is_certain() const { return certain_; }
   const MachineReport& report() const { return report_; }
+  /// Whether nothing has been found out about it yet, while there is something to find out.
+  bool is_open(const Result& result) const;
   /// Grows with each time that the report was made anew.
   std::uint64_t version() const { return version_; }
   const sandbox::Machine& machine() const { return *machine_; }

@@ -192,8 +192,8 @@ Task<> Machine::watch_guest() {
       co_await control.async_wait(Descriptor::wait_read, as_result);
       continue;
     }
-    if (std::holds_alternative<netns::GuestStarted>(*event)) {
-      started_at_ = std::chrono::steady_clock::now();
+    if (auto* started = std::get_if<netns::GuestStarted>(&*event)) {
+      started_at_ = started->at;
       listened_at_.reset();
       if (!stop_requested_) set_state(MachineState::kStarted);
       record_event("start", "flyd", "");

@@ -10,7 +10,7 @@ import harness
 from reports import brief, check, of_app, result
 
 OK = ("ok", "ok", "reachable")
-# From the act to the line about it. Sockets are looked at every 200 ms.
+# From the act to the line about it.
 GOAL_S = 0.3
 
 
@@ -122,6 +122,19 @@ class Changes(Actors, harness.Case):
         live.up.wait_for_state("started")
         answer = live.up.get()
         self.assertEqual(answer.status, 200, answer.text)
+
+
+    def test_who_asks_for_a_report_does_not_take_the_cause_from_the_proxy(self):
+        project = self.actor("live", "tcp,127.0.0.1,8080")
+        live = Live(self.stage, project)
+        live.wait_for(r"loopback-only")
+        for _ in range(2):
+            # Without a known cause the proxy would wait for the app, and be silent for longer than this client is patient.
+            answer = live.up.get()
+            self.assertEqual(answer.status, 503)
+            self.assertIn("127.0.0.1", answer.text)
+            self.assertEqual(self.stage.flylocal("status").returncode, 0)
+            check(self.stage, project, code=1)
 
 
 class Six(Actors, harness.Case):

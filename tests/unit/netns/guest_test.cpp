@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -160,6 +161,20 @@ TEST_CASE("a signal reaches the program, and orphans end with it") {
   REQUIRE(ok(guest->signal(SIGTERM)));
   CHECK(WEXITSTATUS(exit_status(*guest)) == 7);
   CHECK(drain(output.get()) == "got\n");  // ends only when the two sleepers, who hold the pipe, are gone
+}
+
+TEST_CASE("a start is told with its time, however late it is read") {
+  auto guest = Guest::create(shell("sleep 1; echo later"));
+  REQUIRE(ok(guest));
+  UniqueFd output = guest->take_output();
+  const auto before = std::chrono::steady_clock::now();
+  REQUIRE(ok(guest->go()));
+  CHECK(drain(output.get()) == "later\n");
+  const auto ended = std::chrono::steady_clock::now();
+  GuestEvent event = next(*guest);
+  REQUIRE(std::holds_alternative<GuestStarted>(event));
+  CHECK(std::get<GuestStarted>(event).at >= before);
+  CHECK(std::get<GuestStarted>(event).at < ended - std::chrono::milliseconds(500));
 }
 
 TEST_CASE("a guest killed from outside is reported as killed") {
