@@ -3,7 +3,7 @@
 #
 #   unit     the unit tests of a release build
 #   system   the release build, driven as a user would
-#   asan     both with AddressSanitizer and UndefinedBehaviorSanitizer
+#   asan     both but the catalog with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan     both with ThreadSanitizer
 #   fuzz     every fuzz target for ten seconds, from its corpus
 #   bench    the benchmarks of the release build
@@ -46,7 +46,8 @@ run() {
   case "$1" in
     unit) tests/build.sh release && tests release unit ;;
     system) tests/build.sh release && tests release system ;;
-    asan) tests/build.sh asan && tests asan 'unit|system' ;;
+    # What real servers do is no matter of memory: the release build has been held to it.
+    asan) tests/build.sh asan && tests asan 'unit|system' -E '^catalog' ;;
     tsan)
       # Its fixed layout of memory and a kernel that randomizes addresses by more than 28 bits exclude each other.
       if setarch -R true 2>/dev/null; then wrapper='setarch -R'; fi
