@@ -26,13 +26,20 @@ constexpr std::uint32_t kResetAndAck = 0x14;
 constexpr std::size_t kTcpHeaderSize = 20;
 constexpr std::size_t kPacketSize = kTcp + kTcpHeaderSize;
 
-boost::asio::ip::address_v6 address_at(const unsigned char* packet, std::size_t offset) {
+boost::asio::ip::address_v6 address_at(std::span<const unsigned char> packet, std::size_t offset) {
   boost::asio::ip::address_v6::bytes_type octets;
-  std::memcpy(octets.data(), packet + offset, octets.size());
+  std::memcpy(octets.data(), packet.data() + offset, octets.size());
   return boost::asio::ip::address_v6(octets);
 }
 
 }  // namespace
+
+std::optional<Refusal> read_refusal(std::span<const unsigned char> packet) {
+  if (packet.size() < kPacketSize) return std::nullopt;
+  std::uint16_t port;
+  std::memcpy(&port, packet.data() + kTcp, sizeof port);
+  return Refusal{address_at(packet, kSource), ntohs(port), address_at(packet, kDestination)};
+}
 
 Result<RefusalWatch> RefusalWatch::open() {
   // Protocol 0 until the filter is there, so that nothing else gets into the queue.
@@ -73,10 +80,7 @@ std::optional<Refusal> RefusalWatch::next() {
     const ssize_t size = ::recv(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return std::nullopt;
-    if (static_cast<std::size_t>(size) < packet.size()) continue;
-    std::uint16_t port;
-    std::memcpy(&port, packet.data() + kTcp, sizeof port);
-    return Refusal{address_at(packet.data(), kSource), ntohs(port), address_at(packet.data(), kDestination)};
+    if (auto refusal = read_refusal(std::span(packet).first(static_cast<std::size_t>(size)))) return refusal;
   }
 }
 

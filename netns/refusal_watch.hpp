@@ -3,6 +3,7 @@
 #include <boost/asio/ip/address_v6.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <tuple>
 
 #include "flylocal/base/result.hpp"
@@ -19,6 +20,10 @@ struct Refusal {
     return std::tie(a.server, a.port, a.client) < std::tie(b.server, b.port, b.client);
   }
 };
+
+/// The refusal that a packet of RefusalWatch's filter is, from the beginning of its IPv6 header; nothing for one that is
+/// shorter than that header and the TCP header behind it. What the filter looked at is not looked at again.
+std::optional<Refusal> read_refusal(std::span<const unsigned char> packet);
 
 /// Sees the refusals that pass the bridges of a network namespace. A packet socket (packet(7)) on all interfaces whose
 /// filter lets through only what answers a SYN that nobody listens for: RST and ACK with sequence number 0 (RFC 9293

@@ -36,10 +36,48 @@ std::string header_of(std::string_view head, std::string_view name) {
     if (colon == std::string_view::npos || !equal_ignoring_case(line.substr(0, colon), name)) continue;
     line.remove_prefix(colon + 1);
     while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
-    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
+    while (line.ends_with('\r') || line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
     return std::string(line);
   }
   return {};
+}
+
+constexpr std::string_view kStart = "HTTP/1.";
+
+/// The octets before the empty line; npos while there is none. Looks at no more than these: there may be many heads.
+std::size_t head_size(std::string_view octets) {
+  for (std::size_t at = octets.find('\n'); at != std::string_view::npos; at = octets.find('\n', at + 1)) {
+    const std::string_view rest = octets.substr(at + 1);
+    if (rest.starts_with('\n')) return at;
+    if (at > 0 && octets[at - 1] == '\r' && rest.starts_with("\r\n")) return at - 1;
+  }
+  return std::string_view::npos;
+}
+
+/// Of the status line "HTTP/1.1 200 OK"; 0 where it has none.
+int status_of(std::string_view head) {
+  const std::string_view line = head.substr(0, head.find('\n'));
+  const std::size_t space = line.find(' ');
+  if (space == std::string_view::npos) return 0;
+  const std::string_view digits = line.substr(space + 1, 3);
+  int status = 0;
+  const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), status);
+  return error == std::errc{} && rest == digits.data() + digits.size() && status >= 100 ? status : 0;
+}
+
+/// Early hints and the like come before the answer; only an upgrade is one itself.
+bool is_announcement(int status) {
+  constexpr int kSwitchingProtocols = 101, kOk = 200;
+  return status != 0 && status < kOk && status != kSwitchingProtocols;
+}
+
+/// What follows the announcements that have come as a whole.
+std::string_view behind_announcements(std::string_view octets) {
+  for (;;) {
+    const std::size_t end_of_head = octets.starts_with(kStart) ? head_size(octets) : std::string_view::npos;
+    if (end_of_head == std::string_view::npos || !is_announcement(status_of(octets.substr(0, end_of_head)))) return octets;
+    octets.remove_prefix(std::min(octets.find_first_not_of("\r\n", end_of_head), octets.size()));
+  }
 }
 
 /// Servers that speak TLS and notice that the client does not, say so in plain HTTP (Go, nginx, Apache).
@@ -58,47 +96,43 @@ std::string request_text(const HttpAsk& ask) {
 }
 
 std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended) {
+  const bool may_wait = !ended && octets.size() < kMostOctets;
+  octets = behind_announcements(octets);
   HttpAnswer answer;
   answer.reach = Reach::kReachable;
   answer.words = printable_beginning(octets);
   if (octets.empty()) {
-    if (!ended) return std::nullopt;
-    answer.kind = HttpAnswer::Kind::kClosed;
+    if (may_wait) return std::nullopt;
+    answer.kind = ended ? HttpAnswer::Kind::kClosed : HttpAnswer::Kind::kSilent;
     return answer;
   }
   if (octets.size() >= 2 && is_tls_handshake(octets)) {
     answer.kind = HttpAnswer::Kind::kTls;
     return answer;
   }
-  constexpr std::string_view kStart = "HTTP/1.";
   const std::size_t compared = std::min(octets.size(), kStart.size());
   if (octets.substr(0, compared) != kStart.substr(0, compared)) {
     // A single octet of TLS is no TLS yet.
-    if (octets.size() < 2 && !ended) return std::nullopt;
+    if (octets.size() < 2 && may_wait) return std::nullopt;
     answer.kind = HttpAnswer::Kind::kNotHttp;
     return answer;
   }
   // To the end where it is an error, as its text may tell why; the head is enough otherwise.
-  const std::size_t end_of_head = std::min(octets.find("\r\n\r\n"), octets.find("\n\n"));
-  const bool whole_head = end_of_head != std::string_view::npos;
-  if (!whole_head && !ended && octets.size() < kMostOctets) return std::nullopt;
+  const std::size_t end_of_head = head_size(octets);
+  if (end_of_head == std::string_view::npos && may_wait) return std::nullopt;
   const std::string_view head = octets.substr(0, end_of_head);
-  const std::size_t space = head.find(' ');
-  const std::string_view digits = space == std::string_view::npos ? std::string_view() : head.substr(space + 1, 3);
-  int status = 0;
-  const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), status);
-  if (error != std::errc{} || rest != digits.data() + 3 || status < 100) {
+  const int status = status_of(head);
+  if (status == 0) {
     answer.kind = HttpAnswer::Kind::kNotHttp;
     return answer;
   }
-  // Early hints and the like come before the answer; only an upgrade is one itself.
-  constexpr int kSwitchingProtocols = 101, kOk = 200;
-  if (status < kOk && status != kSwitchingProtocols && whole_head) {
-    const std::size_t next = std::min(octets.find_first_not_of("\r\n", end_of_head), octets.size());
-    return read_answer(octets.substr(next), ended);
+  // One that is whole was left behind above.
+  if (is_announcement(status)) {
+    answer.kind = ended ? HttpAnswer::Kind::kClosed : HttpAnswer::Kind::kSilent;
+    return answer;
   }
   constexpr int kBadRequest = 400;
-  if (status == kBadRequest && !ended && octets.size() < kMostOctets) return std::nullopt;
+  if (status == kBadRequest && may_wait) return std::nullopt;
   answer.kind = status == kBadRequest && asks_for_tls(octets) ? HttpAnswer::Kind::kTls : HttpAnswer::Kind::kAnswered;
   answer.status = status;
   answer.location = header_of(head, "location");

@@ -37,7 +37,8 @@ struct HttpAsk {
 /// The octets of the request, with `Connection: close`.
 std::string request_text(const HttpAsk& ask);
 
-/// Understands what came back so far; nothing while more is needed to tell. `ended`: nothing more will come.
+/// Understands what came back so far; nothing while more is needed to tell, which is never so of 16 KiB and more. `ended`:
+/// nothing more will come. What announces an answer (RFC 9110 15.2: 1xx but 101) is none.
 std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended);
 
 /// A PROXY protocol header, version 1, as Fly Proxy sends it (platform facts 4.2).

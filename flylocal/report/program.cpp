@@ -402,7 +402,8 @@ const Program* recognise(const ProgramTraits& process) {
   // Only a name that differs says more. The kernel cuts it, and one with spaces is a title's beginning.
   const std::string_view program = basename_of(words[0]);
   if (program == comm || (comm.size() == kNameLimit && program.starts_with(comm))) comm = {};
-  if (comm.find(' ') != std::string_view::npos) comm = split(comm)[0];
+  const Words title = split(comm);
+  comm = title.empty() ? std::string_view{} : title[0];
   return find_program(std::move(words), comm, 0);
 }
 

@@ -9,6 +9,8 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <set>
+#include <span>
+#include <vector>
 
 #include "netns/backbone.hpp"
 
@@ -110,6 +112,24 @@ struct TwoMachines {
 };
 
 }  // namespace
+
+TEST_CASE("a packet is read where both its headers are whole, and from nothing else (RFC 8200 3, RFC 9293 3.1)") {
+  std::vector<unsigned char> packet(60);
+  const auto server = make_address_v6("fdaa:0:18::2").to_bytes(), client = make_address_v6("fdaa:0:18::3").to_bytes();
+  std::copy(server.begin(), server.end(), packet.begin() + 8);
+  std::copy(client.begin(), client.end(), packet.begin() + 24);
+  packet[40] = 0x15;
+  packet[41] = 0x38;
+  for (const std::size_t options : {0u, 12u}) {
+    packet.resize(60 + options, 0xff);
+    const auto refusal = read_refusal(packet);
+    REQUIRE(refusal);
+    CHECK(refusal->server == make_address_v6("fdaa:0:18::2"));
+    CHECK(refusal->port == 5432);
+    CHECK(refusal->client == make_address_v6("fdaa:0:18::3"));
+  }
+  for (std::size_t size = 0; size < 60; ++size) CHECK_FALSE(read_refusal(std::span(packet).first(size)));
+}
 
 TEST_CASE("a connect that the server's kernel refuses is seen, with both addresses and the port") {
   TwoMachines two;

@@ -16,7 +16,7 @@ struct Case {
   std::string location = {};
 };
 
-const std::string kRedirect = "HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nLOCATION: \t https://a.fly.dev/ \r\n\r\n";
+const std::string kRedirect = "HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nLOCATION: \t https://a.fly.dev/ \t\r\n\r\n";
 
 const std::vector<Case> kCases = {
     {"nginx", "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 2\r\n\r\nok", Kind::kAnswered, 200},
@@ -45,6 +45,7 @@ const std::vector<Case> kCases = {
     {"HTTP/0.9", "<html>hello</html>", Kind::kNotHttp},
     {"HTTP/1.1 without a number", "HTTP/1.1 OK\r\n\r\n", Kind::kNotHttp},
     {"a number with two digits", "HTTP/1.1 42 \r\n\r\n", Kind::kNotHttp},
+    {"a number in another line", "HTTP/1.1\r\nAge: 200\r\n\r\n", Kind::kNotHttp},
     {"a number below 100", "HTTP/1.1 099 X\r\n\r\n", Kind::kNotHttp},
     {"an octet of TLS and no more", "\x16", Kind::kNotHttp},
     {"another octet and no more", "!", Kind::kNotHttp},
@@ -101,6 +102,31 @@ TEST_CASE("an answer that never ends is understood after some octets") {
     CHECK(answer->kind == Kind::kAnswered);
     CHECK(answer->status == (start.find("200") != std::string::npos ? 200 : 400));
   }
+}
+
+TEST_CASE("what only announces an answer is none, whether it is whole or breaks off") {
+  for (const char* octets : {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n", "HTTP/1.1 103 Early Hints\n\nHTTP/1.1 102 Processing"}) {
+    INFO(octets);
+    CHECK_FALSE(read_answer(octets, false));
+    const auto answer = read_answer(octets, true);
+    REQUIRE(answer);
+    CHECK(answer->kind == Kind::kClosed);
+    CHECK(answer->status == 0);
+  }
+}
+
+TEST_CASE("announcements that never end are not waited for, however many they are") {
+  std::string octets;
+  while (octets.size() < 16 * 1024) octets += "HTTP/1.1 100 \n\n";
+  auto answer = read_answer(octets, false);
+  REQUIRE(answer);
+  CHECK(answer->kind == Kind::kSilent);
+  // So many that each must not take a part of the stack.
+  while (octets.size() < 4 * 1024 * 1024) octets += octets;
+  answer = read_answer(octets + "HTTP/1.1 200 OK\r\n\r\n", true);
+  REQUIRE(answer);
+  CHECK(answer->kind == Kind::kAnswered);
+  CHECK(answer->status == 200);
 }
 
 TEST_CASE("the words of an answer are its first line, as far as it can be printed") {

@@ -281,6 +281,14 @@ TEST_CASE("programs of their own are recognised, whatever their arguments were o
   });
 }
 
+TEST_CASE("a process that took its name away is recognised by its command line") {
+  check({
+      {" ", {"/usr/sbin/nginx", "-g", "daemon off;"}, "nginx"},
+      {"   ", {"node", "server.js"}, "node"},
+      {" gunicorn x", {"/usr/bin/python3", "app.py"}, "gunicorn"},
+  });
+}
+
 TEST_CASE("what starts other programs is looked through") {
   check({
       {"sh", {"sh", "-c", "vite --host"}, "vite"},
@@ -330,6 +338,8 @@ TEST_CASE("a name that only looks like a server's is not taken for it") {
       {"", {}, ""},
       {"", {""}, ""},
       {"", {" "}, ""},
+      {" ", {" "}, ""},
+      {" ", {"/app/run"}, ""},
       {":", {": x"}, ""},
       {"-", {"-"}, ""},
   });
