@@ -32,6 +32,8 @@ constexpr Remedy kRemedies[] = {
     {"family-not-supported", &Program::listen, "listen on 0.0.0.0:{port}, which Fly Proxy needs; for 6PN put a server in front that takes IPv6"},
     {"host-refused", &Program::hosts, "let the program accept the host APP.fly.dev (and your own domain), or do not deploy a development server"},
     {"speaks-tls", nullptr, "let it speak plain HTTP on {port}: Fly Proxy ends TLS"},
+    {"http2-only", nullptr, "fly.toml: h2_backend = true in [http_service.http_options] (http_options of each port under [[services.ports]]); or let the program speak HTTP/1.1 as well"},
+    {"http1-only", nullptr, "fly.toml: take h2_backend out of http_options; or let the program speak HTTP/2 without TLS (h2c)"},
     {"tls-passed-through", nullptr, "fly.toml: handlers = [\"tls\", \"http\"] on port 443"},
     {"proxy-protocol-missing", nullptr, "fly.toml: handlers = [\"proxy_proto\"], or switch the PROXY protocol off in the program"},
     {"proxy-protocol-unexpected", nullptr, "take proxy_proto out of the handlers, or switch the PROXY protocol on in the program"},
@@ -46,14 +48,6 @@ constexpr Remedy kRemedies[] = {
     {"asks-ipv4-only", &Program::client, "make the client ask for IPv6 addresses: .internal names have no others"},
     {"udp-only", nullptr, "fly.toml: protocol = \"udp\" if UDP is meant; else let the program listen on TCP"},
 };
-
-/// The first port that others can reach; 0 when there is none.
-std::uint16_t other_port(const MachineView& view) {
-  for (const netns::BoundSocket& socket : view.sockets)
-    if (socket.protocol == netns::BoundSocket::Protocol::kTcp && scope_of(socket, view.addresses) != Scope::kLoopback && !is_side_door(view, socket))
-      return socket.port;
-  return 0;
-}
 
 std::string own_line(const Program* program, std::string_view Program::*text, std::uint16_t port) {
   if (!program || !text || (program->*text).empty()) return {};
@@ -77,11 +71,11 @@ const Program* program_on(const MachineView& view, std::uint16_t port) {
 
 std::string advise(const MachineView& view, const Program* program, std::string_view code, std::uint16_t port) {
   if (code == "wrong-port") {
-    const std::uint16_t other = other_port(view);
-    // Where all others are on loopback, another number alone would not help.
-    if (other == 0) return advise(view, program, "loopback-only", port);
+    const netns::BoundSocket* main = main_socket(view);
+    // Where all others are on loopback, or serve administration, another number alone would not help.
+    if (!main || is_service_of_machine(view, *main) || scope_of(*main, view.addresses) == Scope::kLoopback) return advise(view, program, "loopback-only", port);
     const std::string own = own_line(program, &Program::port, port);
-    return fmt::format("fly.toml: internal_port = {}\nor {}", other, own.empty() ? fmt::format("let the program listen on port {}", port) : own);
+    return fmt::format("fly.toml: internal_port = {}\nor {}", main->port, own.empty() ? fmt::format("let the program listen on port {}", port) : own);
   }
   const auto remedy = std::find_if(std::begin(kRemedies), std::end(kRemedies), [&](const Remedy& one) { return one.code == code; });
   if (remedy == std::end(kRemedies)) return {};

@@ -20,7 +20,9 @@ constexpr Sign kSigns[] = {
     {Kind::kAddressInUse, "eaddrinuse"},
     {Kind::kAddressInUse, "address in use"},
     {Kind::kAddressInUse, "addrinuse"},
-    {Kind::kAddressInUse, "connection in use"},      // gunicorn
+    {Kind::kAddressInUse, "addressinuseexception"},                 // .NET
+    {Kind::kAddressInUse, "something is already running on port"},  // create-react-app
+    {Kind::kAddressInUse, "connection in use"},                      // gunicorn
     {Kind::kAddressNotHere, "invalid address: ('"},  // gunicorn
     {Kind::kAddressNotHere, "eaddrnotavail"},
     {Kind::kAddressNotHere, "cannot assign requested address"},
@@ -42,6 +44,11 @@ constexpr std::string_view kNameSigns[] = {
 };
 
 constexpr std::string_view kName = "fly-local-6pn";
+/// Behind "port NUMBER": Angular, Vite, Next.js, Flask, Bandit, Spring Boot; Bun asks.
+constexpr std::string_view kTakenSigns[] = {" is already in use", " was already in use", " already in use", " is in use", " in use?"};
+/// By which a server tells that it goes on with another port, which is no failure.
+constexpr std::string_view kGoingOn[] = {"trying", "using available", "instead", "another one"};
+
 constexpr std::string_view kDenialSigns[] = {"eacces", "permission denied"};
 /// By which a line tells of listening, as whole words: "bindings" and "listener" are something else.
 constexpr std::string_view kListeningWords[] = {"bind", "bindexception", "listen", "listening"};
@@ -76,6 +83,24 @@ bool contains_word(std::string_view line, std::string_view word) {
   return false;
 }
 
+/// "Port 4200 is already in use", of a server that does not go on with another one.
+bool tells_of_taken_port(std::string_view line) {
+  constexpr std::string_view kPort = "port ";
+  if (contains_any(line, kGoingOn)) return false;
+  for (std::size_t at = line.find(kPort); at != std::string_view::npos; at = line.find(kPort, at + 1)) {
+    std::string_view rest = line.substr(at + kPort.size());
+    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    rest.remove_prefix(digits);
+    if (digits > 0 && std::any_of(std::begin(kTakenSigns), std::end(kTakenSigns), [&](std::string_view sign) { return rest.starts_with(sign); })) return true;
+  }
+  return false;
+}
+
+/// Words of Rust and Deno for a denied system call, which do not tell whether it was of a socket or of a file.
+bool is_denied_somewhere(std::string_view line) {
+  return line.find("os { code: 13, kind: permissiondenied") != std::string_view::npos || line.ends_with("permission denied (os error 13)");
+}
+
 std::optional<Kind> kind_of(std::string_view line, std::string_view command) {
   const bool has_name = line.find(kName) != std::string_view::npos;
   const bool is_about_listening =
@@ -85,6 +110,9 @@ std::optional<Kind> kind_of(std::string_view line, std::string_view command) {
     if (is_about_others || line.find(sign.words) == std::string_view::npos) continue;
     return sign.kind == Kind::kAddressInUse && has_both_wildcards(command) ? Kind::kWildcardsCollide : sign.kind;
   }
+  if (!is_about_others && tells_of_taken_port(line)) return Kind::kAddressInUse;
+  // Erlang's tuple of a listener; .NET's word for a socket.
+  if (line.find(":listener, :eacces") != std::string_view::npos || line.find("socketexception (13)") != std::string_view::npos) return Kind::kPermissionDenied;
   // Files are denied as well, and a program that was given the name looks others up, too.
   if (is_about_listening && contains_any(line, kDenialSigns)) return Kind::kPermissionDenied;
   // Python's words for a socket; behind those for a file stands its name.
@@ -99,6 +127,7 @@ std::optional<Kind> kind_of(std::string_view line, std::string_view command) {
 std::optional<BindError> find_bind_error(std::span<const std::string> lines, std::string_view command) {
   for (auto line = lines.rbegin(); line != lines.rend(); ++line)
     if (auto kind = kind_of(lower(*line), command)) return BindError{*kind, *line};
+    else if (is_denied_somewhere(lower(*line))) return BindError{Kind::kPermissionDenied, *line, false};
   return std::nullopt;
 }
 

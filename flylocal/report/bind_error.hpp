@@ -18,6 +18,8 @@ struct BindError {
     kFamilyNotSupported,  ///< an IPv4 socket that was given an IPv6 address
   } kind;
   std::string line;  ///< the program's words
+  /// Whether they can mean nothing else. The words of some runtimes for a port that is denied are those for a file as well.
+  bool is_certain = true;
 };
 
 /// The newest of `lines` (oldest first) that tells of such a failure of the program with this command line. A name that

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "flylocal/report/host_refusal.hpp"
+
 namespace flylocal::report {
 namespace {
 
@@ -21,6 +23,18 @@ HttpAsk fly_request(std::string host) {
   return ask;
 }
 
+/// What the answer in HTTP/1.1 leaves open.
+Task<> ask_further(const Origin& origin, asio::ip::tcp::endpoint target, HttpEvidence& evidence) {
+  using Kind = HttpAnswer::Kind;
+  const bool closed = evidence.asked.kind == Kind::kClosed;
+  const bool refused = evidence.asked.kind == Kind::kAnswered && (may_refuse_host(evidence.asked.status) || find_host_refusal(evidence.asked));
+  if (closed) evidence.takes_tls = co_await takes_tls(origin, target);
+  if (evidence.takes_tls.value_or(false)) co_return;
+  if (closed || refused) evidence.for_localhost = co_await ask_http(origin, target, "", fly_request("localhost"), kFurtherLimit);
+  const bool may_want_line = closed || (refused && evidence.asked.status == 400);
+  if (may_want_line) evidence.with_proxy_line = co_await ask_http(origin, target, proxy_protocol_header(), fly_request(evidence.host), kFurtherLimit);
+}
+
 }  // namespace
 
 HttpAsk request_of_machine(std::string host) {
@@ -29,18 +43,22 @@ HttpAsk request_of_machine(std::string host) {
   return ask;
 }
 
-Task<HttpEvidence> converse(Origin origin, asio::ip::tcp::endpoint target, std::string host, std::chrono::milliseconds limit) {
+Task<HttpEvidence> converse(Origin origin, asio::ip::tcp::endpoint target, std::string host, TcpExpectation expected, std::chrono::milliseconds limit) {
   using Kind = HttpAnswer::Kind;
   HttpEvidence evidence;
   evidence.host = host;
-  evidence.asked = co_await ask_http(origin, target, "", fly_request(host), limit);
-  const bool closed = evidence.asked.kind == Kind::kClosed;
-  const bool refused = evidence.asked.kind == Kind::kAnswered && (evidence.asked.status == 400 || evidence.asked.status == 403 || evidence.asked.status == 421);
-  if (closed) evidence.takes_tls = co_await takes_tls(origin, target);
-  if (evidence.takes_tls.value_or(false)) co_return evidence;
-  if (closed || refused) evidence.for_localhost = co_await ask_http(origin, target, "", fly_request("localhost"), kFurtherLimit);
-  const bool may_want_line = closed || (refused && evidence.asked.status == 400);
-  if (may_want_line) evidence.with_proxy_line = co_await ask_http(origin, target, proxy_protocol_header(), fly_request(host), kFurtherLimit);
+  evidence.http1 = expected.http;
+  if (expected.http) {
+    evidence.asked = co_await ask_http(origin, target, "", fly_request(host), limit);
+    co_await ask_further(origin, target, evidence);
+  }
+  if (!expected.http2) co_return evidence;
+  evidence.http2 = co_await ask_http2(origin, target, limit);
+  const Kind kind = evidence.http2->kind;
+  // Some servers of HTTP/1.1 know the preface for what it is; others close, or answer without a head.
+  if (expected.http || kind == Kind::kHttp2 || kind == Kind::kAnswered || kind == Kind::kTls || kind == Kind::kNoConnection) co_return evidence;
+  if (kind == Kind::kClosed) evidence.takes_tls = co_await takes_tls(origin, target);
+  if (!evidence.takes_tls.value_or(false)) evidence.asked = co_await ask_http(origin, target, "", fly_request(host), kFurtherLimit);
   co_return evidence;
 }
 

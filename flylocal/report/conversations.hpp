@@ -14,9 +14,9 @@ namespace flylocal::report {
 /// The request as another machine would send it.
 HttpAsk request_of_machine(std::string host);
 
-/// Asks for `host` as Fly Proxy would, and asks further only where the answer leaves open what is wrong. `limit` is for the
-/// first answer.
-Task<HttpEvidence> converse(Origin origin, asio::ip::tcp::endpoint target, std::string host, std::chrono::milliseconds limit);
+/// Asks for `host` as Fly Proxy would, in the versions of HTTP that are expected, and asks further only where the answer leaves
+/// open what is wrong. `limit` is for the first answer in each version.
+Task<HttpEvidence> converse(Origin origin, asio::ip::tcp::endpoint target, std::string host, TcpExpectation expected, std::chrono::milliseconds limit);
 
 /// The answers without and with a PROXY protocol header; the second one is not asked for where there is no first one.
 Task<std::pair<HttpAnswer, HttpAnswer>> compare_proxy_line(Origin origin, asio::ip::tcp::endpoint target, std::string host);

@@ -34,9 +34,8 @@ void add_service(TcpExpectation& expectation, const config::Service& service) {
   constexpr config::Port kHttps = 443;
   expectation.proxy = true;
   for (const config::ServicePort& port : service.ports) {
-    // A program that is spoken to in HTTP/2 alone does not understand our question.
     const bool h2 = port.http_options && port.http_options->h2_backend;
-    expectation.http |= port.has(Handler::kHttp) && !h2;
+    (h2 ? expectation.http2 : expectation.http) |= port.has(Handler::kHttp);
     // The header that we try is of version 1.
     expectation.proxy_protocol |= port.has(Handler::kProxyProto) && port.proxy_protocol_version == config::ProxyProtocolVersion::kV1;
     // Not of a range, which is for another protocol; and behind a PROXY header nobody answers a bare TLS hello.

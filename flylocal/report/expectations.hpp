@@ -15,6 +15,7 @@ struct TcpExpectation {
   bool proxy = false;   ///< Fly Proxy must reach it: a service has it as internal_port
   bool six_pn = false;  ///< other machines must reach it over 6PN: [[expect]] or --expect says so
   bool http = false;    ///< Fly Proxy speaks HTTP/1.1 to it
+  bool http2 = false;   ///< Fly Proxy speaks HTTP/2 without TLS to it: h2_backend
   bool proxy_protocol = false;       ///< Fly Proxy sends a PROXY header first
   bool raw_https = false;            ///< the clients of port 443 come through without the tls handler
 };

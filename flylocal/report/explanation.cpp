@@ -73,7 +73,8 @@ constexpr Explanation kExplanations[] = {
      "fly deploy does not warn.",
      "Listen on 0.0.0.0 or [::] for TCP. Only UDP sockets belong on fly-global-services."},
     {"wrong-port", "Listens, on another port than internal_port",
-     "Nothing listens on the service's internal_port, and the program listens on another port.",
+     "Nothing listens on the service's internal_port, and the program listens on another port. Of several ports flylocal offers the one "
+     "that is most likely for visitors: not a debugger's or one for metrics, and rather the main program's than a side program's.",
      kRefusedOnFly,
      "Set internal_port in fly.toml to the port that the program uses, or make the program use that port: many read PORT from "
      "the environment, which [env] in fly.toml can set. EXPOSE in a Dockerfile sets neither."},
@@ -107,7 +108,8 @@ constexpr Explanation kExplanations[] = {
      "attempts at load balancing\" (PR03). fly deploy sees a listener and does not warn; checks fail.",
      "The program hangs, or does long work before it serves. A larger backlog only hides it."},
     {"split-port", "Two programs share one port: one answers over IPv4, the other over IPv6",
-     "The port has an IPv4 socket of one program and an IPv6 socket of another. Neither gets in the other's way, so neither complains.",
+     "The port has an IPv4 socket of one program and an IPv6 socket of another, which may be the same server started twice with "
+     "different words. Neither gets in the other's way, so neither complains. The workers of one parent count as one program.",
      "Fly Proxy, and with it every visitor, meets the program on IPv4. Other apps, over 6PN, meet the one on IPv6. Both answer, and no "
      "check tells them apart.",
      "Give one of them another port, or end it: it may be left over from an earlier start, or be a proxy in front of the other. One "
@@ -175,6 +177,19 @@ constexpr Explanation kExplanations[] = {
      "Fly Proxy cannot read the answer: 502, \"could not complete HTTP request to instance\" (PU02).",
      "For a protocol other than HTTP leave handlers empty (raw TCP), or use [\"tls\"] to have TLS ended by Fly Proxy. Otherwise set "
      "internal_port to the port of the HTTP server."},
+    {"http2-only", "Speaks HTTP/2 alone, and Fly Proxy speaks HTTP/1.1 to it",
+     "The port has the http handler in fly.toml, and the program's answer to a request in HTTP/1.1 is a frame of HTTP/2 (SETTINGS or "
+     "GOAWAY), or says that it takes nothing else. Servers of gRPC are so.",
+     "Fly Proxy takes HTTP/2 from visitors and speaks HTTP/1.1 to the program, unless h2_backend says otherwise. It cannot read the "
+     "answer: 502, \"could not complete HTTP request to instance\" (PU02). gRPC clients say \"unavailable\".",
+     "Set h2_backend = true in [http_service.http_options], or in http_options of the port under [[services.ports]]. gRPC needs \"h2\" "
+     "in tls_options.alpn where that is set. HTTP checks do not understand such a server: use a check of type tcp."},
+    {"http1-only", "h2_backend = true, and the program does not speak HTTP/2",
+     "fly.toml has h2_backend = true, so that Fly Proxy speaks HTTP/2 without TLS and without asking first (prior knowledge). The "
+     "program did not answer that with a frame of HTTP/2: it knows HTTP/1.1 alone.",
+     "Each request ends with 502, and the log says that the handshake of h2c with the program failed (PU01).",
+     "Take h2_backend out of fly.toml: visitors get HTTP/2 without it, as Fly Proxy translates. Otherwise switch HTTP/2 without TLS on in "
+     "the program (h2c): many servers speak HTTP/2 over TLS alone unless they are told."},
     {"speaks-tls", "The program wants TLS, and Fly Proxy speaks plaintext to it",
      "What the program said to plaintext shows that it wants TLS on this port.",
      "Fly Proxy ends TLS at its edge and talks plaintext to the program. Visitors see the program's complaint, such as 400 \"The plain "
@@ -201,7 +216,8 @@ constexpr Explanation kExplanations[] = {
      "connection, also on those that come over 6PN."},
     {"host-refused", "Reachable, and refuses the host name of the request",
      "The connect came through, and the program answers 400, 403 or 421 to the host APP.fly.dev. Development servers refuse hosts that "
-     "they do not know, against DNS rebinding.",
+     "they do not know, against DNS rebinding. Others know their own domain only, and refuse localhost as well: flylocal then goes by "
+     "what the answer or the program's log says. A server that turns everybody down without such words is not meant.",
      "Visitors of APP.fly.dev see, from Vite, 403 \"Blocked request. This host (\"APP.fly.dev\") is not allowed\"; from "
      "webpack-dev-server \"Invalid Host header\"; from Rails 403 \"Blocked host\"; from Django 400, with \"Invalid HTTP_HOST header\" in "
      "its log. HTTP checks may be refused as well: they send the machine's private IPv4 address as Host.",
@@ -334,11 +350,12 @@ constexpr Explanation kExplanations[] = {
      "Bind it to 127.0.0.1 and use it from fly ssh console, or leave it out of production. If it is meant to be reached over 6PN, "
      "nothing needs to be done."},
     {"asks-ipv4-only", "Asks for the IPv4 address of an .internal name, which has none",
-     "The machine asked the resolver for the A record of an .internal name and never for AAAA. Redis clients, Ecto and Postgrex, and "
-     "Java with preferIPv4Stack are known for it.",
+     "A process of the machine asked the resolver for the A record of an .internal name, and none asked for AAAA. Which one it was is not "
+     "known: Redis clients, Ecto and Postgrex, and Java with preferIPv4Stack are known for it, and a command that somebody typed in the "
+     "machine, such as dig NAME, asks so as well.",
      "The name seems not to exist: \"getaddrinfo ENOTFOUND APP.internal\" from ioredis, \"tcp connect (APP.internal:5432): non-existing "
      "domain - :nxdomain\" from Postgrex, UnknownHostException from Java. Many programs then end, and the machine restarts.",
-     "Let the client use IPv6. ioredis: family: 0, or ?family=6 in the URL. Ecto: socket_options: [:inet6] (Phoenix: ECTO_IPV6=true). "
+     "Nothing, if it was such a command (dig NAME AAAA asks for what there is). Otherwise let the client use IPv6. ioredis: family: 0, or ?family=6 in the URL. Ecto: socket_options: [:inet6] (Phoenix: ECTO_IPV6=true). "
      "Java: without -Djava.net.preferIPv4Stack=true. Elsewhere look for an option named family or inet6."},
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMostOctets = 16 * 1024;
 constexpr std::size_t kMostWords = 120;
+/// An answer of this size is waited for to its end: it may be a sentence about what is wrong ("Invalid Host header").
+constexpr std::size_t kShortBody = 64;
 constexpr char kTlsAlert = 0x15, kTlsHandshake = 0x16, kTlsMajor = 0x03;
 
 std::string printable_beginning(std::string_view octets) {
@@ -87,7 +89,53 @@ bool asks_for_tls(std::string_view octets) {
   return std::any_of(std::begin(kSigns), std::end(kSigns), [&](std::string_view sign) { return octets.find(sign) != std::string_view::npos; });
 }
 
+/// So do some servers that speak HTTP/2 alone (Kestrel).
+bool asks_for_http2(std::string_view octets) { return octets.find("sent to an HTTP/2 only endpoint") != std::string_view::npos; }
+
+enum class Likeness { kNo, kPerhaps, kYes };
+
+/// Whether `octets` (at least one) are the beginning of what a server of HTTP/2 says first: a SETTINGS frame, or a GOAWAY
+/// frame that ends the connection (RFC 9113 3.4, 4.1).
+Likeness likeness_to_http2(std::string_view octets) {
+  constexpr std::size_t kFrameHeader = 9, kSettingSize = 6, kLeastGoAway = 8;
+  constexpr unsigned kMostLength = 16384;  // what a client takes that has said nothing else
+  constexpr unsigned kSettings = 4, kGoAway = 7;
+  auto octet = [&](std::size_t at) { return static_cast<unsigned char>(octets[at]); };
+  if (octet(0) != 0) return Likeness::kNo;
+  if (octets.size() < kFrameHeader) return Likeness::kPerhaps;
+  const unsigned length = octet(1) * 256u + octet(2), type = octet(3);
+  // No flag, and stream 0.
+  for (std::size_t at = 4; at < kFrameHeader; ++at)
+    if (octet(at) != 0) return Likeness::kNo;
+  const bool fits = type == kSettings ? length % kSettingSize == 0 : type == kGoAway && length >= kLeastGoAway;
+  return fits && length <= kMostLength ? Likeness::kYes : Likeness::kNo;
+}
+
+std::optional<std::size_t> content_length(std::string_view head) {
+  const std::string digits = header_of(head, "content-length");
+  std::size_t length = 0;
+  const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  if (digits.empty() || error != std::errc{} || rest != digits.data() + digits.size()) return std::nullopt;
+  return length;
+}
+
+/// Whether all of the body is there, as far as its head tells its length.
+bool is_whole(std::string_view head, std::string_view body) {
+  if (!header_of(head, "transfer-encoding").empty()) return body.starts_with("0\r\n\r\n") || body.ends_with("\r\n0\r\n\r\n");
+  const auto length = content_length(head);
+  return length && body.size() >= *length;
+}
+
+/// Whether the body may tell what is wrong.
+bool may_explain(int status, std::string_view head) {
+  if (may_refuse_host(status)) return true;
+  const auto length = content_length(head);
+  return length && *length > 0 && *length <= kShortBody;
+}
+
 }  // namespace
+
+bool may_refuse_host(int status) { return status == 400 || status == 403 || status == 421; }
 
 std::string request_text(const HttpAsk& ask) {
   std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: flylocal\r\nAccept: */*\r\n", ask.method, ask.path, ask.host);
@@ -110,6 +158,11 @@ std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended) {
     answer.kind = HttpAnswer::Kind::kTls;
     return answer;
   }
+  if (const Likeness http2 = likeness_to_http2(octets); http2 != Likeness::kNo) {
+    if (http2 == Likeness::kPerhaps && may_wait) return std::nullopt;
+    answer.kind = http2 == Likeness::kYes ? HttpAnswer::Kind::kHttp2 : HttpAnswer::Kind::kNotHttp;
+    return answer;
+  }
   const std::size_t compared = std::min(octets.size(), kStart.size());
   if (octets.substr(0, compared) != kStart.substr(0, compared)) {
     // A single octet of TLS is no TLS yet.
@@ -117,9 +170,9 @@ std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended) {
     answer.kind = HttpAnswer::Kind::kNotHttp;
     return answer;
   }
-  // To the end where it is an error, as its text may tell why; the head is enough otherwise.
   const std::size_t end_of_head = head_size(octets);
-  if (end_of_head == std::string_view::npos && may_wait) return std::nullopt;
+  const bool whole_head = end_of_head != std::string_view::npos;
+  if (!whole_head && may_wait) return std::nullopt;
   const std::string_view head = octets.substr(0, end_of_head);
   const int status = status_of(head);
   if (status == 0) {
@@ -131,12 +184,25 @@ std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended) {
     answer.kind = ended ? HttpAnswer::Kind::kClosed : HttpAnswer::Kind::kSilent;
     return answer;
   }
+  // To the end where its text may tell why; the head is enough otherwise.
+  if (may_explain(status, head)) {
+    const std::size_t start = whole_head ? end_of_head + (octets[end_of_head] == '\r' ? 4 : 2) : octets.size();
+    const std::string_view body = octets.substr(start);
+    if (may_wait && !is_whole(head, body)) return std::nullopt;
+    answer.body = body;
+  }
   constexpr int kBadRequest = 400;
-  if (status == kBadRequest && may_wait) return std::nullopt;
-  answer.kind = status == kBadRequest && asks_for_tls(octets) ? HttpAnswer::Kind::kTls : HttpAnswer::Kind::kAnswered;
+  answer.kind = status == kBadRequest && asks_for_tls(octets)     ? HttpAnswer::Kind::kTls
+                : status == kBadRequest && asks_for_http2(octets) ? HttpAnswer::Kind::kHttp2
+                                                                  : HttpAnswer::Kind::kAnswered;
   answer.status = status;
   answer.location = header_of(head, "location");
   return answer;
+}
+
+std::string http2_preface() {
+  using namespace std::string_literals;
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" "\x00\x00\x00\x04\x00\x00\x00\x00\x00"s;
 }
 
 std::string proxy_protocol_header() { return "PROXY TCP4 172.16.0.1 172.16.0.2 40000 443\r\n"; }

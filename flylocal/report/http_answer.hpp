@@ -16,6 +16,7 @@ struct HttpAnswer {
     kAnswered,  ///< with an HTTP response; `status` and `location` are set
     kNotHttp,   ///< with something else; `words` has its beginning
     kTls,       ///< with a TLS record: it wants TLS
+    kHttp2,     ///< with a frame of HTTP/2, or with the word that it speaks nothing else
     kClosed,    ///< not at all: it closed the connection or reset it
     kSilent,    ///< not at all in the time it had
     kNoConnection,
@@ -24,6 +25,7 @@ struct HttpAnswer {
   int status = 0;
   std::string location;
   std::string words;  ///< the status line, or the first octets that can be printed
+  std::string body;   ///< the beginning of the body where that may tell why: of 400, 403, 421, and of very short answers
 };
 
 /// The request to send. A header given here replaces none: Host comes from `host`.
@@ -34,12 +36,18 @@ struct HttpAsk {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
+/// The statuses by which development servers and frameworks turn down a host that they do not know (bindcatalog section 4).
+bool may_refuse_host(int status);
+
 /// The octets of the request, with `Connection: close`.
 std::string request_text(const HttpAsk& ask);
 
 /// Understands what came back so far; nothing while more is needed to tell, which is never so of 16 KiB and more. `ended`:
 /// nothing more will come. What announces an answer (RFC 9110 15.2: 1xx but 101) is none.
 std::optional<HttpAnswer> read_answer(std::string_view octets, bool ended);
+
+/// What a client begins with that knows that the server speaks HTTP/2: the preface and an empty SETTINGS frame (RFC 9113 3.4).
+std::string http2_preface();
 
 /// A PROXY protocol header, version 1, as Fly Proxy sends it (platform facts 4.2).
 std::string proxy_protocol_header();

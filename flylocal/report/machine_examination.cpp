@@ -224,9 +224,10 @@ void MachineExamination::try_conversation(const TcpExpectation& expected, TcpAtt
   const asio::ip::tcp::endpoint target(view_.addresses.private_ipv4, expected.port);
   const std::string host = report_.app + ".fly.dev";
   const auto limit = std::max<std::chrono::milliseconds>(kCertainAfter, std::chrono::duration_cast<std::chrono::milliseconds>(begun_ + time_limit_ - Clock::now()));
+  if (expected.http || expected.http2)
+    attempts_.keep_trying(tried.http, "ask a port as Fly Proxy", kAskPause, has_answered,
+                          [&] { return converse(proxy_side_, target, host, expected, limit); });
   if (expected.http) {
-    attempts_.keep_trying(tried.http, "ask a port as Fly Proxy", kAskPause, [](const HttpEvidence& seen) { return is_answered(seen.asked); },
-                          [&] { return converse(proxy_side_, target, host, limit); });
     const auto six_pn = outcome_of(tried.six_pn);
     const auto http = outcome_of(tried.http);
     if (http && is_answered(http->asked) && six_pn && is_reachable(*six_pn))

@@ -29,7 +29,8 @@ class Judging {
     results_.insert(results_.end(), expected_.of_file.begin(), expected_.of_file.end());
     for (const std::string& name : seen_.asked_for_ipv4_only)
       add(Path::kDns, 0, name, false, Reach::kUntried,
-          {Severity::kWarning, "asks-ipv4-only", fmt::format("the machine asked for IPv4 addresses of {} and never for IPv6 ones, and .internal names have no others", name)});
+          {Severity::kWarning, "asks-ipv4-only", fmt::format("a process of the machine asked for IPv4 addresses of {} and never for IPv6 ones, and .internal names have no others; "
+                                                               "it may be the app, or a command that somebody typed there, such as dig", name)});
     return std::move(results_);
   }
 
@@ -48,7 +49,7 @@ class Judging {
     result.severity = verdict.severity;
     result.code = std::move(verdict.code);
     result.message = std::move(verdict.message);
-    result.fix = result.severity == Severity::kOk ? "" : advise(seen_.view, program_on(seen_.view, result.port), result.code, result.port);
+    result.fix = result.severity == Severity::kOk ? "" : !verdict.fix.empty() ? std::move(verdict.fix) : advise(seen_.view, program_on(seen_.view, result.port), result.code, result.port);
   }
   void add_sockets(Result& result, BoundSocket::Protocol protocol) {
     for (const BoundSocket& socket : sockets_on(seen_.view, protocol, result.port)) {
@@ -68,6 +69,7 @@ class Judging {
     result.evidence.push_back(fmt::format("{}: {}", what,
                                           answer.kind == Kind::kAnswered || answer.kind == Kind::kNotHttp ? answer.words
                                           : answer.kind == Kind::kTls    ? "it wants TLS"
+                                          : answer.kind == Kind::kHttp2  ? "HTTP/2"
                                           : answer.kind == Kind::kClosed ? "closed without an answer"
                                           : answer.kind == Kind::kSilent ? "no answer"
                                                                          : "no connection"));
@@ -102,12 +104,13 @@ class Judging {
     judge_six_pn(expected, tried);
     if (expected.proxy) judge_published(expected, tried);
     if (auto split = split_port(seen_.view, expected.port))
-      add(Path::kProxy, expected.port, ipv4_target(expected.port), false, Reach::kReachable, {Severity::kWarning, "split-port", *split});
+      add_sockets(add(Path::kProxy, expected.port, ipv4_target(expected.port), false, Reach::kReachable, {Severity::kWarning, "split-port", *split}),
+                  BoundSocket::Protocol::kTcp);
   }
 
   /// What the program says once it is connected to.
   void judge_conversation(const TcpExpectation& expected, const TcpOutcomes& tried, Result& proxy) {
-    const bool unasked = seen_.http_probe && ((expected.http && !tried.http) || (expected.proxy_protocol && !tried.proxy_line) ||
+    const bool unasked = seen_.http_probe && (((expected.http || expected.http2) && !tried.http) || (expected.proxy_protocol && !tried.proxy_line) ||
                                               (expected.raw_https && !tried.takes_tls));
     if (unasked) {
       set(proxy, {Severity::kPending, "no-answer", proxy.message + "; not asked yet"});
@@ -116,7 +119,9 @@ class Judging {
     if (tried.http) {
       HttpEvidence http = *tried.http;
       for (const BoundSocket& socket : sockets_on(seen_.view, BoundSocket::Protocol::kTcp, expected.port)) http.waiting += socket.queued;
-      add_answer(proxy, fmt::format("GET / for {}", http.host), http.asked);
+      http.said = seen_.view.said;
+      if (http.http2) add_answer(proxy, "a client that speaks HTTP/2", *http.http2);
+      if (http.http1 || http.asked.reach != Reach::kUntried) add_answer(proxy, fmt::format("GET / for {}", http.host), http.asked);
       if (http.for_localhost) add_answer(proxy, "GET / for localhost", *http.for_localhost);
       if (http.takes_tls) proxy.evidence.push_back(*http.takes_tls ? "a TLS client is answered with TLS" : "a TLS client is not answered with TLS");
       Verdict verdict = judge_http(http);
@@ -153,7 +158,7 @@ class Judging {
     if (!tried.refused_to.empty() && reach != Reach::kReachable) six_pn.evidence.push_back(fmt::format("{} dialled it and was refused", tried.refused_to));
     if (!expected.proxy) add_sockets(six_pn, BoundSocket::Protocol::kTcp);
     if (reach == Reach::kReachable && !expected.http) judge_greeting(six_pn, tried.six_pn_greeting);
-    if (reach != Reach::kReachable || !tried.http || tried.http->asked.kind != HttpAnswer::Kind::kAnswered || tried.http->asked.status >= 500) return;
+    if (reach != Reach::kReachable || !expected.http || !tried.http || tried.http->asked.kind != HttpAnswer::Kind::kAnswered || tried.http->asked.status >= 500) return;
     if (!tried.six_pn_http) {
       set(six_pn, {Severity::kPending, "no-answer", six_pn.message + "; not asked yet"});
       return;
@@ -161,6 +166,8 @@ class Judging {
     HttpEvidence inside = *tried.http;
     inside.host = seen_.app + ".internal";
     inside.asked = *tried.six_pn_http;
+    inside.http2.reset();
+    inside.said = seen_.view.said;
     if (!inside.for_localhost) {
       inside.other_host = tried.http->host;
       inside.for_localhost = tried.http->asked;
@@ -168,7 +175,7 @@ class Judging {
     add_answer(six_pn, "GET / for " + inside.host, inside.asked);
     Verdict verdict = judge_http(inside);
     // Everything but a refused host is the same as over IPv4, and is said there.
-    if (verdict.code == "host-refused") set(six_pn, {required ? Severity::kWarning : Severity::kNote, verdict.code, verdict.message});
+    if (verdict.code == "host-refused") set(six_pn, {required ? Severity::kWarning : Severity::kNote, verdict.code, verdict.message, verdict.fix});
   }
 
   void judge_published(const TcpExpectation& expected, const TcpOutcomes& tried) {
@@ -195,7 +202,7 @@ class Judging {
     }
     const bool through = *tried.published == Reach::kReachable;
     add(Path::kPublished, expected.port, tried.published_as, true, *tried.published,
-        through ? Verdict{Severity::kOk, "ok", "takes connections"}
+        through ? Verdict{Severity::kOk, "ok", expected.http2 ? "takes connections; requests go through it in HTTP/1.1, as this host's proxy speaks no HTTP/2" : "takes connections"}
                 : Verdict{Severity::kProblem, "published-unreachable", "the program takes connections, and the published port does not"});
   }
 
@@ -209,7 +216,8 @@ class Judging {
     if (!tried.refused_to.empty() && reach != Reach::kReachable) result.evidence.push_back(fmt::format("{} dialled it and was refused", tried.refused_to));
     add_sockets(result, BoundSocket::Protocol::kTcp);
     if (reach != Reach::kReachable) return;
-    if (!is_debug_port(port))
+    const auto on_port = sockets_on(seen_.view, BoundSocket::Protocol::kTcp, port);
+    if (std::none_of(on_port.begin(), on_port.end(), [&](auto& s) { return is_debug_port(seen_.view, s); }))
       judge_greeting(result, tried.six_pn_greeting);
     else
       set(result, {Severity::kNote, "debug-port-open", fmt::format("{}, and every machine of the network can reach it: port {} is a debugger's or an administrator's as a rule",

@@ -4,6 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 
 namespace flylocal::report {
 namespace {
@@ -49,6 +52,21 @@ std::vector<std::string> last_lines(sandbox::Sandbox& sandbox, const std::string
   return lines;
 }
 
+/// The parent of each process, by what proc(5) has in stat behind the name, which may have any characters.
+std::map<pid_t, pid_t> parents_of(const std::vector<netns::GuestProcess>& processes, pid_t init) {
+  std::map<pid_t, pid_t> parents;
+  for (const netns::GuestProcess& process : processes) {
+    std::ifstream file(fmt::format("/proc/{}/root/proc/{}/stat", init, process.pid));
+    const std::string stat{std::istreambuf_iterator<char>(file), {}};
+    const std::size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos) continue;  // it has ended meanwhile
+    std::istringstream fields(stat.substr(name_end + 1));
+    char state = 0;
+    if (pid_t parent = 0; fields >> state >> parent) parents[process.pid] = parent;
+  }
+  return parents;
+}
+
 std::string said(const std::vector<std::string>& lines) {
   constexpr std::size_t kLines = 5;
   const std::size_t from = lines.size() > kLines ? lines.size() - kLines : 0;
@@ -67,6 +85,7 @@ MachineView view_machine(sandbox::Sandbox& sandbox, Machine& machine) {
   view.not_running = why_not_running(machine);
   const std::vector<std::string> lines = last_lines(sandbox, machine.id(), kLinesRead);
   view.bind_error = find_bind_error(lines, command_of(machine));
+  view.said = lines;
   if (view.not_running) {
     if (!lines.empty()) *view.not_running += "; it last said: " + said(lines);
     return view;
@@ -79,6 +98,9 @@ MachineView view_machine(sandbox::Sandbox& sandbox, Machine& machine) {
   }
   view.sockets = std::move(*sockets);
   view.processes = netns::guest_processes(machine.guest()->init_pid());
+  view.parents = parents_of(view.processes, machine.guest()->init_pid());
+  const auto& record = machine.spec().record;
+  if (const auto& metrics = sandbox.find_app(record.app)->groups.at(record.process_group).config.metrics) view.metrics_ports.push_back(metrics->port);
   // Between two crashes it runs for a moment; "not listening yet" would be the smaller half of the truth.
   if (machine.restart_count() > 0 && machine.last_exit() && view.sockets.empty())
     view.not_running = fmt::format("the program keeps ending: it exited with code {} and was restarted {}; it last said: {}", machine.last_exit()->exit_code,

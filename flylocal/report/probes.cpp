@@ -82,7 +82,8 @@ Task<HttpAnswer> exchange(Stream& stream, std::string request, std::chrono::mill
   co_await (talk() || limit.async_wait(as_result));
   if (answer) co_return *answer;
   HttpAnswer silent = octets.empty() ? HttpAnswer{} : read_answer(octets, true).value_or(HttpAnswer{});
-  if (octets.empty()) silent.kind = HttpAnswer::Kind::kSilent;
+  // Its connection is open still, whatever has come by then.
+  if (octets.empty() || silent.kind == HttpAnswer::Kind::kClosed) silent.kind = HttpAnswer::Kind::kSilent;
   silent.reach = Reach::kReachable;
   co_return silent;
 }
@@ -115,6 +116,13 @@ Task<HttpAnswer> ask_http(const Origin& origin, asio::ip::tcp::endpoint target, 
   const Reach reach = co_await connect(origin, target, socket);
   if (reach != Reach::kReachable) co_return no_connection(reach);
   co_return co_await exchange(socket, prefix + request_text(ask), limit);
+}
+
+Task<HttpAnswer> ask_http2(const Origin& origin, asio::ip::tcp::endpoint target, std::chrono::milliseconds limit) {
+  TcpSocket socket(co_await asio::this_coro::executor);
+  const Reach reach = co_await connect(origin, target, socket);
+  if (reach != Reach::kReachable) co_return no_connection(reach);
+  co_return co_await exchange(socket, http2_preface(), limit);
 }
 
 Task<HttpsAnswer> ask_https(const Origin& origin, asio::ip::tcp::endpoint target, std::string server_name, HttpAsk ask,

@@ -32,7 +32,10 @@ Task<std::string> greeting(const Origin& origin, asio::ip::tcp::endpoint target,
 /// Sends `prefix` and the request, and reads as much of the answer as it takes to understand it; `limit` for all of it.
 Task<HttpAnswer> ask_http(const Origin& origin, asio::ip::tcp::endpoint target, std::string prefix, HttpAsk ask, std::chrono::milliseconds limit);
 
-/// The same by TLS, without looking at the certificate (`verified` says whether a default store trusts it for `server_name`).
+/// Begins to speak HTTP/2 without TLS, as one that knows that the server does (RFC 9113 3.3), and closes after its first frame.
+Task<HttpAnswer> ask_http2(const Origin& origin, asio::ip::tcp::endpoint target, std::chrono::milliseconds limit);
+
+/// The same as ask_http() by TLS, without looking at the certificate (`verified` says whether a default store trusts it for `server_name`).
 struct HttpsAnswer {
   HttpAnswer answer;
   bool handshake_done = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace flylocal::report {
 namespace {
@@ -59,6 +60,52 @@ Cause cause_on_port(const MachineView& view, Path path, std::uint16_t port, Reac
   return {"refused", fmt::format("{} listens on {} only, and a connection to port {} from outside of the machine is refused", who, where, port)};
 }
 
+/// Which of the runtimes that have a debugger runs the process; empty: another one, or none.
+std::string_view runtime_of(const netns::GuestProcess& process) {
+  struct Runtime {
+    std::string_view program, runtime;
+    bool has_version;  ///< in its name: python3.11
+  };
+  constexpr Runtime kRuntimes[] = {{"node", "node", false}, {"nodejs", "node", false}, {"deno", "node", false}, {"bun", "node", false},
+                                   {"python", "python", true}, {"pypy", "python", true}, {"java", "java", false}, {"ruby", "ruby", true},
+                                   {"php", "php", true}, {"dotnet", "dotnet", false}, {"beam.smp", "beam.smp", false}};
+  auto of_name = [&](std::string_view name) -> std::string_view {
+    for (const Runtime& one : kRuntimes) {
+      const std::string_view rest = name.starts_with(one.program) ? name.substr(one.program.size()) : "?";
+      if (rest.empty() || (one.has_version && rest.find_first_not_of("0123456789.") == std::string_view::npos)) return one.runtime;
+    }
+    return {};
+  };
+  // A process can name itself as it likes, and the program's file tells more.
+  const std::string_view file = process.command_line.empty() ? std::string_view() : std::string_view(process.command_line.front());
+  const std::string_view of_file = of_name(file.substr(file.rfind('/') + 1));
+  return of_file.empty() ? of_name(process.name) : of_file;
+}
+
+/// The process from which this one comes through parents of its own name: a master and its workers are one program. A shell
+/// that starts two programs is neither.
+pid_t top_of(const MachineView& view, const netns::GuestProcess& process) {
+  pid_t top = process.pid;
+  for (std::size_t steps = 0; steps < view.processes.size(); ++steps) {
+    const auto parent = view.parents.find(top);
+    if (parent == view.parents.end()) break;
+    const auto found = std::find_if(view.processes.begin(), view.processes.end(), [&](auto& one) { return one.pid == parent->second; });
+    if (found == view.processes.end() || found->name != process.name) break;
+    top = found->pid;
+  }
+  return top;
+}
+
+/// Whether two processes are of one program, as far as one can see.
+bool are_one_program(const MachineView& view, const netns::GuestProcess& one, const netns::GuestProcess& other) {
+  if (one.name != other.name) return false;
+  // A program that was started twice with the same words says the same to everybody.
+  if (one.command_line == other.command_line && one.directory == other.directory) return true;
+  // That one comes from the other tells nothing: "first & exec second" of a shell makes the second the first one's parent.
+  const pid_t top = top_of(view, one);
+  return top == top_of(view, other) && top != one.pid && top != other.pid;
+}
+
 /// Whether `line` has the port as a number of its own, and not as digits of a longer one.
 bool names_port(std::string_view line, std::uint16_t port) {
   const std::string digits = std::to_string(port);
@@ -69,6 +116,11 @@ bool names_port(std::string_view line, std::uint16_t port) {
 }
 
 }  // namespace
+
+const BindError* bind_error_of(const MachineView& view, std::uint16_t port) {
+  constexpr std::uint16_t kFirstFree = 1024;
+  return view.bind_error && (view.bind_error->is_certain || port < kFirstFree) ? &*view.bind_error : nullptr;
+}
 
 Verdict judge_bind_error(const MachineView& view, std::uint16_t port) {
   const BindError& error = *view.bind_error;
@@ -88,13 +140,49 @@ Verdict judge_bind_error(const MachineView& view, std::uint16_t port) {
   return {};
 }
 
-bool is_debug_port(std::uint16_t port) {
-  constexpr std::uint16_t kPorts[] = {2345, 2375, 5005, 5678, 6060, 9222, 9229, 15672};
-  return std::find(std::begin(kPorts), std::end(kPorts), port) != std::end(kPorts);
+bool is_debug_port(const MachineView& view, const BoundSocket& socket) {
+  struct DebugPort {
+    std::uint16_t port;
+    std::string_view runtime;  ///< of kRuntimes; empty: whatever listens there
+  };
+  constexpr DebugPort kPorts[] = {{2345, {}}, {2375, {}}, {5005, "java"}, {5678, "python"}, {6060, {}}, {9222, {}}, {9229, "node"}, {15672, "beam.smp"}};
+  const auto found = std::find_if(std::begin(kPorts), std::end(kPorts), [&](const DebugPort& one) { return one.port == socket.port; });
+  if (found == std::end(kPorts)) return false;
+  const netns::GuestProcess* owner = netns::find_owner(view.processes, socket);
+  const std::string_view runtime = owner ? runtime_of(*owner) : std::string_view();
+  return found->runtime.empty() || runtime.empty() || runtime == found->runtime;
+}
+
+bool is_service_of_machine(const MachineView& view, const BoundSocket& socket) {
+  // Of the exporters of a node, of StatsD, Redis, memcached and PostgreSQL.
+  constexpr std::uint16_t kMetricsPorts[] = {9100, 9102, 9121, 9150, 9187};
+  if (is_debug_port(view, socket)) return true;
+  if (std::find(view.metrics_ports.begin(), view.metrics_ports.end(), socket.port) != view.metrics_ports.end()) return true;
+  const netns::GuestProcess* owner = netns::find_owner(view.processes, socket);
+  const bool is_exporter = owner && owner->name.find("_export") != std::string::npos;  // the kernel cuts names
+  return is_exporter || std::find(std::begin(kMetricsPorts), std::end(kMetricsPorts), socket.port) != std::end(kMetricsPorts);
+}
+
+const BoundSocket* main_socket(const MachineView& view) {
+  // Servers that an app has beside itself as a rule: their clients are programs.
+  constexpr std::uint16_t kBehindApps[] = {22, 25, 53, 3306, 4222, 5432, 5672, 6379, 6432, 9042, 9092, 11211, 26379, 27017};
+  auto is_main_program = [&](const netns::GuestProcess* owner) {
+    if (!owner || view.processes.empty()) return false;
+    return owner->pid == view.processes.front().pid || top_of(view, *owner) == view.processes.front().pid;
+  };
+  auto rank = [&](const BoundSocket& socket) {
+    const bool behind = std::find(std::begin(kBehindApps), std::end(kBehindApps), socket.port) != std::end(kBehindApps);
+    return std::tuple(is_service_of_machine(view, socket), scope_of(socket, view.addresses) == Scope::kLoopback,
+                      !is_main_program(netns::find_owner(view.processes, socket)), behind);
+  };
+  const BoundSocket* best = nullptr;
+  for (const BoundSocket& socket : view.sockets)
+    if (socket.protocol == BoundSocket::Protocol::kTcp && !is_side_door(view, socket) && (!best || rank(socket) < rank(*best))) best = &socket;
+  return best;
 }
 
 bool is_side_door(const MachineView& view, const BoundSocket& socket) {
-  if (is_debug_port(socket.port) && scope_of(socket, view.addresses) == Scope::kLoopback) return true;
+  if (is_debug_port(view, socket) && scope_of(socket, view.addresses) == Scope::kLoopback) return true;
   const netns::GuestProcess* owner = netns::find_owner(view.processes, socket);
   // Erlang's nodes find each other by epmd, and meet on a port that the kernel chose (ip_local_port_range).
   // RabbitMQ's has a number of its own.
@@ -127,20 +215,21 @@ std::optional<std::string> split_port(const MachineView& view, std::uint16_t por
   const netns::GuestProcess* first = netns::find_owner(view.processes, *ipv4);
   const netns::GuestProcess* second = netns::find_owner(view.processes, *ipv6);
   // Workers of one program share its sockets or have their own; only another program is a surprise.
-  if (!first || !second || first->name == second->name) return std::nullopt;
+  if (!first || !second || are_one_program(view, *first, *second)) return std::nullopt;
   return fmt::format("over IPv4 port {} is {}'s ({}), and over IPv6 {}'s ({})", port, owner_of(view, *ipv4), endpoint(*ipv4), owner_of(view, *ipv6),
                      endpoint(*ipv6));
 }
 
 Verdict judge_tcp(const MachineView& view, Path path, std::uint16_t port, Reach reach, bool expected) {
   const std::vector<BoundSocket> on_port = sockets_on(view, BoundSocket::Protocol::kTcp, port);
+  const BindError* bind_error = bind_error_of(view, port);
   const Severity unreachable = expected ? Severity::kProblem : Severity::kNote;
   auto lower_if_unexpected = [&](Verdict verdict) {
     if (!expected && (verdict.severity == Severity::kProblem || verdict.severity == Severity::kPending)) verdict.severity = Severity::kNote;
     return verdict;
   };
   if (view.not_running)
-    return lower_if_unexpected(view.bind_error ? judge_bind_error(view, port) : Verdict{Severity::kProblem, "not-running", *view.not_running});
+    return lower_if_unexpected(bind_error ? judge_bind_error(view, port) : Verdict{Severity::kProblem, "not-running", *view.not_running});
   if (reach == Reach::kReachable)
     return {Severity::kOk, "ok", on_port.empty() ? "reachable" : fmt::format("{} listens on {}", owners_of(view, on_port), endpoints(on_port))};
   if (!on_port.empty()) {
@@ -152,14 +241,15 @@ Verdict judge_tcp(const MachineView& view, Path path, std::uint16_t port, Reach 
   for (const BoundSocket& socket : view.sockets)
     if (socket.protocol == BoundSocket::Protocol::kTcp) (is_side_door(view, socket) ? side_doors : elsewhere).push_back(socket);
   // It still runs and may try again. One that went to another port instead has told of the first one, too.
-  if (view.bind_error && (elsewhere.empty() || names_port(view.bind_error->line, port)))
+  if (bind_error && (elsewhere.empty() || names_port(bind_error->line, port)))
     return lower_if_unexpected(judge_bind_error(view, port));
   if (!elsewhere.empty()) {
-    // Of several the one that others can reach: what is on loopback is for the machine itself.
-    const auto outside = std::find_if(elsewhere.begin(), elsewhere.end(), [&](auto& s) { return scope_of(s, view.addresses) != Scope::kLoopback; });
-    const bool loopback = outside == elsewhere.end();
-    const BoundSocket& other = loopback ? elsewhere.front() : *outside;
-    return {unreachable, "wrong-port", fmt::format("nothing listens on port {}; {} listens on {}{}", port, owner_of(view, other), endpoints(elsewhere),
+    const bool loopback = std::all_of(elsewhere.begin(), elsewhere.end(), [&](auto& s) { return scope_of(s, view.addresses) == Scope::kLoopback; });
+    const std::string owner = owner_of(view, *main_socket(view));
+    const auto others = std::stable_partition(elsewhere.begin(), elsewhere.end(), [&](auto& s) { return owner_of(view, s) == owner; });
+    const std::vector<BoundSocket> owned(elsewhere.begin(), others), foreign(others, elsewhere.end());
+    return {unreachable, "wrong-port", fmt::format("nothing listens on port {}; {} listens on {}{}{}", port, owner, endpoints(owned),
+                                                   foreign.empty() ? "" : fmt::format(", and {} on {}", owners_of(view, foreign), endpoints(foreign)),
                                                    loopback ? ", another port and loopback only" : "")};
   }
   const auto udp = sockets_on(view, BoundSocket::Protocol::kUdp, port);

@@ -10,7 +10,7 @@ Verdict judge_udp(const MachineView& view, std::uint16_t port, const UdpAnswer& 
   if (view.not_running) return judge_tcp(view, Path::kProxy, port, Reach::kUntried, true);
   const auto on_port = sockets_on(view, netns::BoundSocket::Protocol::kUdp, port);
   if (on_port.empty()) {
-    if (view.bind_error) return judge_bind_error(view, port);
+    if (bind_error_of(view, port)) return judge_bind_error(view, port);
     return {Severity::kPending, "udp-not-listening", fmt::format("the program runs, and no UDP socket is bound to port {} yet", port)};
   }
   const std::string who = owner_of(view, on_port.front());

@@ -109,8 +109,13 @@ class Good(Actors, harness.SharedCase):
             cls.actor("quiet", service=False), cls.actor("late", "later,2", "tcp,::,8080", toml=late),
             cls.actor("split", "child,another,v6only,::,8080", "tcp,0.0.0.0,8080"),
             cls.actor("inner", "tcp,fly-local-6pn,9000", service=False), cls.actor("sidecar", "tcp,::,8080", "tcp,127.0.0.1,6379"),
-            cls.actor("debugger", "tcp,::,8080", "tcp,::,9229"),
+            cls.actor("debugger", "tcp,::,8080", "tcp,::,5678"), cls.actor("namesake", "tcp,::,8080", "tcp,::,9229"),
             cls.actor("wanted", "tcp,fly-local-6pn,9090", service=False, project_file="[[expect]]\n  6pn = 9090\n"),
+            cls.stage.project({"fly.toml": 'app = "twins"\nprimary_region = "ams"\n[processes]\n'
+                               "  app = \"sh -c 'python3 -m http.server 8080 --bind 0.0.0.0 & exec python3 -m http.server 8080 --bind fly-local-6pn'\"\n"
+                               '[http_service]\n  internal_port = 8080\n  processes = ["app"]\n'}, "twins"),
+            # A parent and its child have one socket each, and are one program.
+            cls.actor("workers", "child,python3,v6only,::,8080", "tcp,0.0.0.0,8080"),
             cls.stage.project({"fly.toml": 'app = "done"\nprimary_region = "ams"\n[processes]\n  app = "true"\n'}, "done"), code=0)
 
     def test_the_wildcard_of_both_families_is_well_on_every_path(self):
@@ -147,6 +152,14 @@ class Good(Actors, harness.SharedCase):
         self.assertIn("another (pid", found["message"])
         self.assertIn("python3 (pid", found["message"])
 
+    def test_two_programs_of_one_name_on_one_port_are_a_warning(self):
+        found = result(of_app(self.machines, "twins"), "proxy", code="split-port")
+        self.assertEqual(found["severity"], "warning")
+        evidence = "\n".join(found["evidence"])
+        self.assertIn("--bind 0.0.0.0", evidence)
+        self.assertIn("--bind fly-local-6pn", evidence)
+        self.assertEqual(self.verdict("workers"), GOOD)
+
     def test_a_private_app_is_expected_to_be_reached_over_6pn(self):
         self.assertEqual(self.verdict("inner", "6pn", 9000), GOOD)
         self.assertTrue(result(of_app(self.machines, "inner"), "6pn", 9000)["expected"])
@@ -160,7 +173,9 @@ class Good(Actors, harness.SharedCase):
         self.assertEqual(self.verdict("sidecar", "6pn", 6379), ("loopback-only", "note", "refused"))
 
     def test_a_debuggers_port_in_the_open_is_a_note(self):
-        self.assertEqual(self.verdict("debugger", "6pn", 9229), ("debug-port-open", "note", "reachable"))
+        self.assertEqual(self.verdict("debugger", "6pn", 5678), ("debug-port-open", "note", "reachable"))
+        # It is Node.js's debugger that is on this one.
+        self.assertEqual(self.verdict("namesake", "6pn", 9229), GOOD)
 
     def test_the_listeners_are_told_with_their_owners(self):
         listeners = of_app(self.machines, "split")["listeners"]

@@ -13,6 +13,14 @@ def checks(*lines):
     return "".join(f"  [[http_service.checks]]\n    {line}\n" for line in lines)
 
 
+def http_port(external, options=""):
+    return (f'[[services]]\n  internal_port = 8080\n  protocol = "tcp"\n  processes = ["app"]\n'
+            f'  [[services.ports]]\n    port = {external}\n    handlers = ["http"]\n{options}')
+
+
+H2_BACKEND = "    [services.ports.http_options]\n      h2_backend = true\n"
+
+
 def make_certificate(stage):
     """A self-signed certificate with its key, for the name "speaker"."""
     if not harness.shutil.which("openssl"):
@@ -53,6 +61,8 @@ class Answers(Speakers, harness.SharedCase):
             cls.stage, cls.speaker("good", "200", toml=checks('path = "/200"', 'method = "head"\n    path = "/200"')),
             cls.speaker("away", "302"), cls.speaker("upgrade", "upgrade"), cls.speaker("guarded", "401"), cls.speaker("picky", "picky"),
             cls.speaker("missing", "404"), cls.speaker("broken", "500"),
+            cls.speaker("own-domain", "own-domain"), cls.speaker("fussy", "fussy"),
+            cls.speaker("h2-wanted", "http2", service=False, toml=http_port(5437, H2_BACKEND)),
             cls.service("raw-greeting", "greeting", 5432, ""), cls.service("raw-close", "close", 5436, ""), cls.service("raw-silent", "silent", 5433, ""),
             cls.service("line-sent", "line", 5435, '"proxy_proto"'), code=0)
 
@@ -81,6 +91,23 @@ class Answers(Speakers, harness.SharedCase):
 
     def test_a_host_that_is_refused_over_6pn_is_a_note_as_nobody_asks_there(self):
         self.assertEqual(self.verdict("picky", "6pn"), ("host-refused", "note", "reachable"))
+
+    def test_an_app_that_knows_its_own_domain_only_is_told_with_the_hosts_that_it_refused(self):
+        self.assertEqual(self.verdict("own-domain"), ("host-refused", "warning", "reachable"))
+        found = result(of_app(self.machines, "own-domain"), "proxy")
+        for part in ("400 for the host own-domain.fly.dev", "400 for localhost", "Bad Request (400)"):
+            self.assertIn(part, found["message"])
+        self.assertIn("ALLOWED_HOSTS", found["fix"])
+        self.assertEqual(self.verdict("own-domain", "6pn"), ("host-refused", "note", "reachable"))
+
+    def test_an_app_that_answers_400_to_everybody_without_a_reason_is_well(self):
+        self.assertEqual(self.paths("fussy"), dict.fromkeys(("proxy", "6pn", "published"), OK))
+
+    def test_http2_behind_h2_backend_is_well(self):
+        self.assertEqual(self.verdict("h2-wanted"), OK)
+        self.assertIn("HTTP/2", result(of_app(self.machines, "h2-wanted"), "proxy")["message"])
+        seen = self.seen("h2-wanted")
+        self.assertEqual((set(seen), seen["preface"]), ({"connected", "preface"}, 1))
 
     def test_404_is_an_answer(self):
         self.assertEqual(self.verdict("missing"), OK)
@@ -127,6 +154,7 @@ class Failures(Speakers, harness.SharedCase):
         cls.machines = check(
             cls.stage, cls.speaker("silent", "silent"), cls.speaker("close", "close"), cls.speaker("words", "words"), cls.speaker("greeting", "greeting"),
             cls.speaker("line", "line"), cls.service("line-unexpected", "200", 5434, '"proxy_proto"'),
+            cls.speaker("grpc", "http2"), cls.speaker("h2-unknown", "200", service=False, toml=http_port(5438, H2_BACKEND)),
             cls.service("passed", "200", 443, ""), cls.service("tls-raw", "tls", 443, "", files=certificate),
             cls.speaker("tls", "tls", files=certificate, toml=checks(secure_check + "true", secure_check + "false", 'path = "/200"')),
             cls.speaker("checked", "200", toml=checks(
@@ -147,6 +175,13 @@ class Failures(Speakers, harness.SharedCase):
     def test_what_is_no_http_is_quoted(self):
         self.assertIn("+what do you mean", self.is_problem("words", "not-http"))
         self.assertIn("220 here", self.is_problem("greeting", "not-http"))
+
+    def test_http2_behind_the_http_handler_needs_h2_backend(self):
+        self.is_problem("grpc", "http2-only")
+        self.assertIn("h2_backend = true", result(of_app(self.machines, "grpc"), "proxy")["fix"])
+
+    def test_http1_behind_h2_backend_is_a_problem(self):
+        self.assertIn("505", self.is_problem("h2-unknown", "http1-only"))
 
     def test_a_program_that_wants_tls_behind_the_http_handler(self):
         self.is_problem("tls", "speaks-tls")

@@ -3,6 +3,9 @@ file "seen" beside it: a line "connected" for each connection, and "asked METHOD
 
   200 302 401 500 ...  answers every request with this status; the paths of PATHS have answers of their own
   picky                403 for every host but localhost and addresses
+  own-domain           400 in Django's words for every host but shop.example
+  fussy                400 for everybody, without a reason
+  http2                speaks HTTP/2 alone: says its SETTINGS first, and closes on anything but the preface
   upgrade              redirects every request to https, although X-Forwarded-Proto says that it came that way
   tls                  speaks TLS, with cert.pem beside it, and then HTTP
   close                reads the request and closes
@@ -23,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MODE = sys.argv[1]
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 8080
 PATHS = {"/200": 200, "/302": 302, "/404": 404}
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 LOCK = threading.Lock()
 
 
@@ -46,9 +50,21 @@ def wait_for_end(connection):
         pass
 
 
-def response(status, location=None):
+def response(status, location=None, body=""):
     place = f"location: {location}\r\n" if location else ""
-    return f"HTTP/1.1 {status} Told\r\n{place}content-length: 0\r\nconnection: close\r\n\r\n".encode()
+    return f"HTTP/1.1 {status} Told\r\n{place}content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}".encode()
+
+
+def speak_http2(connection):
+    connection.sendall(b"\0\0\0\4\0\0\0\0\0")
+    head = b""
+    while len(head) < len(PREFACE):
+        part = connection.recv(65536)
+        if not part or not (head + part).startswith(PREFACE[:len(head + part)]):
+            return
+        head += part
+    note("preface")
+    wait_for_end(connection)
 
 
 def answer(connection):
@@ -58,6 +74,9 @@ def answer(connection):
     has_line = head.startswith("PROXY ")
     if has_line:
         head = head.split("\r\n", 1)[1]
+    if head.startswith("PRI "):
+        connection.sendall(response(505))
+        return
     method, path, _ = head.split("\r\n")[0].split(" ", 2)
     fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
     note(f"asked {method} {path} {fields['Host']}")
@@ -74,6 +93,10 @@ def answer(connection):
         connection.sendall(response(PATHS[path], "/200" if PATHS[path] == 302 else None))
     elif MODE == "picky":
         connection.sendall(response(200 if host == "localhost" or host[0].isdigit() else 403))
+    elif MODE == "own-domain":
+        connection.sendall(response(200) if host == "shop.example" else response(400, body="<body>\n  <h1>Bad Request (400)</h1><p></p>\n</body>"))
+    elif MODE == "fussy":
+        connection.sendall(response(400, body="{}"))
     elif MODE == "upgrade":
         connection.sendall(response(301, f"https://{host}/"))
     elif MODE.isdigit():
@@ -93,6 +116,8 @@ def serve(connection):
             if MODE == "greeting":
                 connection.sendall(b"220 here\r\n")
                 wait_for_end(connection)
+            elif MODE == "http2":
+                speak_http2(connection)
             elif MODE == "denied":
                 connection.sendall(b"-DENIED protected mode is on\r\n")
             else:

@@ -73,6 +73,7 @@ TEST_CASE("what helps with a code helps with an unknown program, too, or with on
       {"proxy-protocol-unexpected", "proxy_proto"}, {"redirect-loop", "X-Forwarded-Proto"}, {"udp-wrong-source", "fly-global-services:8080"},
       {"udp-unanswered", "fly-global-services:8080"}, {"udp-unreachable", "fly-global-services:8080"}, {"udp-not-listening", "fly-global-services:8080"},
       {"check-redirects", "X-Forwarded-Proto"}, {"check-not-2xx", "200"}, {"check-timeout", "timeout"}, {"asks-ipv4-only", "IPv6"}, {"udp-only", "protocol = \"udp\""},
+      {"http2-only", "h2_backend = true"}, {"http1-only", "take h2_backend out"},
   };
   const MachineView view = machine({});
   static constexpr Program kBare{.id = "bare", .title = "Bare", .listen = "", .six_pn = "", .port = "", .hosts = "", .udp = "", .client = ""};
@@ -95,6 +96,35 @@ TEST_CASE("a wrong port is mended in fly.toml or in the program") {
   CHECK(advise(view, nullptr, "wrong-port", kPort) == "fly.toml: internal_port = 3000\nor let the program listen on port 8080");
   const std::string fix = advise(view, program_on(view, kPort), "wrong-port", kPort);
   CHECK_THAT(fix, Catch::StartsWith("fly.toml: internal_port = 3000\nor Node.js: PORT=8080"));
+}
+
+TEST_CASE("of several wrong ports the one for visitors is offered") {
+  constexpr std::uint32_t kSide = 300;
+  auto offered = [](std::vector<BoundSocket> sockets, std::vector<GuestProcess> processes, std::vector<std::uint16_t> metrics = {}) {
+    MachineView view = machine(std::move(sockets));
+    view.processes = std::move(processes);
+    view.metrics_ports = std::move(metrics);
+    const std::string fix = advise(view, nullptr, "wrong-port", kPort);
+    const std::string start = "fly.toml: internal_port = ";
+    return fix.starts_with(start) ? fix.substr(start.size(), fix.find('\n') - start.size()) : "none";
+  };
+  const auto any = Family::kDefault;
+  const auto node = process(2, {"node", "server.js"}, {kNode});
+  SECTION("the main program's before a sidecar's") {
+    CHECK(offered({tcp("::", 2019, any, kSide), tcp("::", 3000)}, {node, process(9, {"sidecar"}, {kSide})}) == "3000");
+    CHECK(offered({tcp("::", 3000), tcp("::", 9000, any, kSide)}, {process(2, {"main"}, {kSide}), process(9, {"node"}, {kNode})}) == "9000");
+  }
+  SECTION("no database's, whoever was first") {
+    CHECK(offered({tcp("::", 6379, any, kSide), tcp("::", 7000)}, {process(2, {"sh"}, {}), process(3, {"redis-server"}, {kSide}), process(4, {"node"}, {kNode})}) == "7000");
+  }
+  SECTION("never one for metrics, a debugger or an administrator") {
+    CHECK(offered({tcp("::", 9100, any, kSide), tcp("::", 9300)}, {process(2, {"sh"}, {}), process(3, {"node_exporter"}, {kSide}), process(4, {"node"}, {kNode})}) == "9300");
+    CHECK(offered({tcp("::", 9100, any, kSide)}, {process(3, {"node_exporter"}, {kSide})}) == "none");
+    CHECK(offered({tcp("::", 9091)}, {node}) == "9091");
+    CHECK(offered({tcp("::", 9091)}, {node}, {9091}) == "none");
+    CHECK(offered({tcp("0.0.0.0", 9229)}, {node}) == "none");
+    CHECK(offered({tcp("::", 15000, any, kSide)}, {process(3, {"postgres_export"}, {kSide})}) == "none");
+  }
 }
 
 TEST_CASE("a wrong port on loopback is not mended by another number") {

@@ -54,13 +54,26 @@ TEST_CASE("what servers print when they cannot listen tells why (bindcatalog sec
       // The port is taken.
       {{"node server.js", {"Error: listen EADDRINUSE: address already in use :::8080", "    at Server.setupListenHandle [as _listen2] (node:net:1463:16)"}}, in_use},
       {{"python app.py", {"OSError: [Errno 98] Address already in use"}}, in_use},
-      {{"flask run", {"Address already in use", "Port 5000 is in use by another program. Either identify and stop that program, or start the server with a different port."}}, in_use},
+      {{"flask run", {"Address already in use", "Port 5000 is in use by another program. Either identify and stop that program, or start the server with a different port."}}, in_use, 1},
       {{"bundle exec puma -b tcp://0.0.0.0:3000", {"Address already in use - bind(2) for \"0.0.0.0\" port 3000 (Errno::EADDRINUSE)"}}, in_use},
       {{"/app/server", {"listen tcp :8080: bind: address already in use"}}, in_use},
       {{"target/release/app", {"called `Result::unwrap()` on an `Err` value: Os { code: 98, kind: AddrInUse, message: \"Address already in use\" }"}}, in_use},
       {{"mix phx.server", {"[error] Failed to start Ranch listener MyApp.Endpoint.HTTP in :ranch_tcp:listen([port: 4000]) for reason :eaddrinuse (address already in use)"}}, in_use},
       {{"postgres", {"LOG:  could not bind IPv4 address \"0.0.0.0\": Address already in use", "HINT:  Is another postmaster already running on port 5432?",
                      "WARNING:  could not create listen socket for \"*\"", "FATAL:  could not create any TCP/IP sockets"}}, in_use},
+      {{"ng serve", {"An unhandled exception occurred: Port 4200 is already in use. Use '--port' to specify a different port."}}, in_use},
+      {{"vite --strictPort", {"error when starting dev server:", "Error: Port 5173 is already in use"}}, in_use, 1},
+      {{"next start", {"Port 3000 is in use."}}, in_use},
+      {{"react-scripts start", {"Something is already running on port 3000."}}, in_use},
+      {{"bun server.ts", {"error: Failed to start server. Is port 3000 in use?"}}, in_use},
+      {{"java -jar app.jar", {"Web server failed to start. Port 8080 was already in use."}}, in_use},
+      {{"java -jar app.jar", {"Caused by: java.net.BindException: Address already in use"}}, in_use},
+      {{"dotnet app.dll", {"Failed to bind to address http://[::]:5000: address already in use."}}, in_use},
+      {{"dotnet app.dll", {" ---> Microsoft.AspNetCore.Connections.AddressInUseException: Only one usage of each socket address"}}, in_use},
+      {{"bin/app start", {"** (EXIT) shutdown: failed to start child: :listener ** (EXIT) :eaddrinuse"}}, in_use},
+      {{"bin/app start", {"[error] Running AppWeb.Endpoint with Bandit 1.5.7 at http failed, port 4000 already in use"}}, in_use},
+      {{"php -S 0.0.0.0:8080", {"Failed to listen on 0.0.0.0:8080 (reason: Address already in use)"}}, in_use},
+      {{"deno run -A main.ts", {"error: Uncaught (in promise) AddrInUse: Address already in use (os error 98)"}}, in_use},
       // Both wildcards.
       {{"hypercorn -b 0.0.0.0:8000 -b [::]:8000", {"OSError: [Errno 98] Address already in use"}}, collide},
       {{"puma -b tcp://0.0.0.0:3000 -b tcp://[::]:3000", {"Address already in use - bind(2) for \"::\" port 3000 (Errno::EADDRINUSE)"}}, collide},
@@ -75,10 +88,15 @@ TEST_CASE("what servers print when they cannot listen tells why (bindcatalog sec
       {{"python app.py", {"PermissionError: [Errno 13] Permission denied"}}, denied},
       {{"java -jar app.jar", {"Caused by: java.net.BindException: Permission denied"}}, denied},
       {{"mix phx.server", {"Failed to start Ranch listener MyApp.Endpoint.HTTP in :ranch_tcp:listen([port: 80]) for reason :eacces (permission denied)"}}, denied},
+      {{"php -S 0.0.0.0:80", {"Failed to listen on 0.0.0.0:80 (reason: Permission denied)"}}, denied},
+      {{"dotnet app.dll", {" ---> System.Net.Sockets.SocketException (13): Permission denied"}}, denied},
+      {{"bin/app start", {"{:shutdown, {:failed_to_start_child, :listener, :eacces}}"}}, denied},
+      {{"rebar3 shell", {"{listen_error,http,eacces}"}}, denied},
       // An address of another machine, a family that the socket does not have.
       {{"node server.js", {"Error: listen EADDRNOTAVAIL: address not available 10.0.0.5:8080"}}, not_here},
       {{"/app/server", {"listen tcp 10.0.0.5:8080: bind: cannot assign requested address"}}, not_here},
       {{"nginx", {"nginx: [emerg] bind() to 10.0.0.5:80 failed (99: Cannot assign requested address)"}}, not_here},
+      {{"rebar3 shell", {"{listen_error,http,eaddrnotavail}"}}, not_here},
       {{"python server.py", {"  File \"server.py\", line 4, in <module>", "socket.gaierror: [Errno -9] Address family for hostname not supported"}}, family, 1},
       {{"nginx", {"nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"}}, family},
   };
@@ -88,7 +106,22 @@ TEST_CASE("what servers print when they cannot listen tells why (bindcatalog sec
     REQUIRE(error);
     CHECK(error->kind == c.kind);
     CHECK(error->line == c.lines[c.line]);
+    CHECK(error->is_certain);
   }
+}
+
+TEST_CASE("what Rust and Deno say of a denied call may be about a file") {
+  for (const char* line : {"called `Result::unwrap()` on an `Err` value: Os { code: 13, kind: PermissionDenied, message: \"Permission denied\" }",
+                           "Error: Permission denied (os error 13)", "error: Uncaught (in promise) PermissionDenied: Permission denied (os error 13)"}) {
+    INFO(line);
+    const auto error = find({"target/release/app", {line}});
+    REQUIRE(error);
+    CHECK(error->kind == Kind::kPermissionDenied);
+    CHECK_FALSE(error->is_certain);
+  }
+  // With a word of listening there is no doubt, with a file's name neither.
+  CHECK(find({"app", {"failed to bind: Os { code: 13, kind: PermissionDenied, message: \"Permission denied\" }"}})->is_certain);
+  CHECK_FALSE(find({"deno run main.ts", {"PermissionDenied: Permission denied (os error 13): open '/data/db'"}}));
 }
 
 TEST_CASE("of several failures the newest counts") {
@@ -138,6 +171,9 @@ TEST_CASE("other troubles and everyday lines are no failures to listen") {
       // Servers that go on with another port say so; what they say names no failure.
       {"vite", {"Port 3000 is in use, trying another one..."}},
       {"next dev", {" ⚠ Port 3000 is in use, using available port 3001 instead."}},
+      {"astro dev", {"Port 4321 is in use, trying another one..."}},
+      {"next dev", {"Port 3000 is in use by an unknown process, using available port 3001 instead."}},
+      {"node server.js", {"support is in use", "serial port is already in use by another program", "port is already in use"}},
       // What visitors ask for.
       {"nginx", {"172.16.0.2 - - [22/Nov/2024:10:00:00 +0000] \"GET /docs/listen HTTP/1.1\" 200 512 \"-\" \"curl/7.88.1\""}},
   };

@@ -42,9 +42,13 @@ TEST_CASE("the handlers of a service's ports tell what is said to the program") 
   CHECK(port_of(service("[[services.ports]]\nport = 443\nhandlers = [\"tls\", \"http\"]\n")).http);
   CHECK_FALSE(port_of(service("[[services.ports]]\nport = 8883\nhandlers = [\"tls\"]\n")).http);
   CHECK_FALSE(port_of(service("[[services.ports]]\nport = 5432\n")).http);
-  // One of several ports is enough, and one in HTTP/2 does not count.
+  // One of several ports is enough, and one in HTTP/2 is another language.
   CHECK(port_of(service("[[services.ports]]\nport = 5432\n[[services.ports]]\nport = 80\nhandlers = [\"http\"]\n")).http);
   CHECK_FALSE(port_of(service("[[services.ports]]\nport = 443\nhandlers = [\"tls\", \"http\"]\nhttp_options = { h2_backend = true }\n")).http);
+  CHECK(port_of(service("[[services.ports]]\nport = 443\nhandlers = [\"tls\", \"http\"]\nhttp_options = { h2_backend = true }\n")).http2);
+  CHECK_FALSE(port_of(service("[[services.ports]]\nport = 443\nhandlers = [\"tls\", \"http\"]\n")).http2);
+  const TcpExpectation both = port_of(service("[[services.ports]]\nport = 80\nhandlers = [\"http\"]\n[[services.ports]]\nport = 443\nhandlers = [\"tls\", \"http\"]\nhttp_options = { h2_backend = true }\n"));
+  CHECK((both.http && both.http2));
   CHECK(port_of(service("[[services.ports]]\nport = 5432\nhandlers = [\"proxy_proto\"]\n")).proxy_protocol);
   CHECK_FALSE(port_of(service("[[services.ports]]\nport = 5432\n")).proxy_protocol);
 }

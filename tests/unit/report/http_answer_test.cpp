@@ -40,7 +40,16 @@ const std::vector<Case> kCases = {
     {"Redis", "-ERR wrong number of arguments for 'get' command\r\n", Kind::kNotHttp},
     {"SSH", "SSH-2.0-OpenSSH_9.2p1 Debian\r\n", Kind::kNotHttp},
     {"SMTP", "220 mail ESMTP\r\n", Kind::kNotHttp},
-    {"HTTP/2 (gRPC)", "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"s, Kind::kNotHttp},
+    // Who speaks HTTP/2 alone.
+    {"HTTP/2 (gRPC)", "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"s, Kind::kHttp2},
+    {"empty SETTINGS, and GOAWAY (Node.js)", "\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02"s, Kind::kHttp2},
+    {"GOAWAY alone", "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"s, Kind::kHttp2},
+    {"Kestrel with Http2 alone", "HTTP/1.1 400 Bad Request\r\nContent-Length: 57\r\n\r\nAn HTTP/1.x request was sent to an HTTP/2 only endpoint.\n", Kind::kHttp2},
+    {"a frame of another type", "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x3f\x00\x00"s, Kind::kNotHttp},
+    {"a frame of a stream", "\x00\x00\x06\x04\x00\x00\x00\x00\x01\x00\x05\x00\x00\x40\x00"s, Kind::kNotHttp},
+    {"SETTINGS of no whole number", "\x00\x00\x05\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40"s, Kind::kNotHttp},
+    {"GOAWAY that is too short", "\x00\x00\x07\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"s, Kind::kNotHttp},
+    {"the beginning of a frame and no more", "\x00\x00\x06\x04\x00\x00\x00\x00"s, Kind::kNotHttp},
     {"MariaDB", "\x4a\x00\x00\x00\x0a" "5.5.5-10.11.6-MariaDB"s, Kind::kNotHttp},
     {"HTTP/0.9", "<html>hello</html>", Kind::kNotHttp},
     {"HTTP/1.1 without a number", "HTTP/1.1 OK\r\n\r\n", Kind::kNotHttp},
@@ -79,8 +88,9 @@ TEST_CASE("of a part of an answer nothing is said, or what the whole says") {
       if (c.kind == Kind::kAnswered) CHECK(answer->status == c.status);
       if (c.kind == Kind::kAnswered) CHECK(answer->location == c.location);
     }
-    // A 400 may say later what it is about; what has one octet can become anything.
-    const bool waits = c.octets.find(" 400 ") != std::string::npos || c.octets.size() < 2 || c.octets == "HTT";
+    // A 400 of unknown length may say later what it is about; what has one octet can become anything.
+    const bool waits = (c.octets.find(" 400 ") != std::string::npos && c.octets.find("Content-Length") == std::string::npos) || c.octets.size() < 2 ||
+                       c.octets == "HTT" || (c.octets[0] == '\0' && c.octets.size() < 9);
     INFO(c.name);
     CHECK(understood == !waits);
   }
@@ -127,6 +137,32 @@ TEST_CASE("announcements that never end are not waited for, however many they ar
   REQUIRE(answer);
   CHECK(answer->kind == Kind::kAnswered);
   CHECK(answer->status == 200);
+}
+
+TEST_CASE("the body is read to its end where it may tell why, and nowhere else") {
+  const std::string kLengths[] = {"Content-Length: 9\r\n\r\nblocked\r\n", "Transfer-Encoding: chunked\r\n\r\n9\r\nblocked\r\n\r\n0\r\n\r\n"};
+  for (const std::string& rest : kLengths)
+    for (const char* status : {"400 Bad Request", "403 Forbidden", "421 Misdirected Request"}) {
+      const std::string octets = "HTTP/1.1 " + std::string(status) + "\r\n" + rest;
+      INFO(octets);
+      for (std::size_t size = 0; size < octets.size(); ++size) CHECK_FALSE(read_answer(octets.substr(0, size), false));
+      const auto answer = read_answer(octets, false);
+      REQUIRE(answer);
+      CHECK_THAT(answer->body, Catch::Contains("blocked"));
+    }
+  // Until the connection ends, where nothing tells the length.
+  CHECK_FALSE(read_answer("HTTP/1.1 403 Forbidden\r\n\r\nblo", false));
+  CHECK(read_answer("HTTP/1.1 403 Forbidden\n\nblo", true)->body == "blo");
+  // A short one is a sentence perhaps; of a page the head is enough.
+  CHECK_FALSE(read_answer("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nInvalid Host", false));
+  CHECK(read_answer("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nInvalid Host header", false)->body == "Invalid Host header");
+  CHECK(read_answer("HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n", false)->body.empty());
+  CHECK(read_answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false)->body.empty());
+  CHECK(read_answer("HTTP/1.1 404 Not Found\r\nContent-Length: many\r\n\r\n", false)->body.empty());
+}
+
+TEST_CASE("the preface of HTTP/2 is the line that no server of HTTP/1.1 serves, and an empty SETTINGS frame (RFC 9113 3.4)") {
+  CHECK(http2_preface() == "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"s);
 }
 
 TEST_CASE("the words of an answer are its first line, as far as it can be printed") {

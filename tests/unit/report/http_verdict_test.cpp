@@ -31,6 +31,19 @@ TEST_CASE("what a program answers to a request tells whether Fly Proxy is of use
     std::vector<std::string> message;  ///< what it has to contain
   };
   const Severity ok = Severity::kOk, warning = Severity::kWarning, problem = Severity::kProblem;
+  auto in_http2 = [](HttpAnswer http2, HttpAnswer http1 = {}, bool asks_http1 = false) {
+    HttpEvidence seen = tests::asked(std::move(http1));
+    seen.http1 = asks_http1;
+    seen.http2 = std::move(http2);
+    return seen;
+  };
+  auto with_bodies = [](const char* body) {
+    HttpAnswer refused = answer(400);
+    refused.body = body;
+    return asked(refused, refused, false, refused);
+  };
+  HttpEvidence webpack_4 = asked(answer(200), answer(200));
+  webpack_4.asked.body = "Invalid Host header";
   HttpEvidence in_queue = asked(other(Kind::kSilent));
   in_queue.waiting = 3;
   const Case cases[] = {
@@ -60,6 +73,26 @@ TEST_CASE("what a program answers to a request tells whether Fly Proxy is of use
       // TLS.
       {"a TLS alert", asked(other(Kind::kTls)), problem, "speaks-tls", {"TLS", "plain HTTP"}},
       {"closed, and TLS is answered", asked(other(Kind::kClosed), {}, true), problem, "speaks-tls", {"TLS"}},
+      // HTTP/2.
+      {"gRPC", asked(other(Kind::kHttp2)), problem, "http2-only", {"HTTP/2 alone"}},
+      {"gRPC with h2_backend", in_http2(other(Kind::kHttp2)), ok, "ok", {"HTTP/2"}},
+      {"h2_backend, and both versions are spoken", in_http2(other(Kind::kHttp2), answer(200), true), ok, "ok", {"200"}},
+      {"h2_backend on one port alone, and HTTP/2 alone is spoken", in_http2(other(Kind::kHttp2), other(Kind::kHttp2), true), problem, "http2-only", {}},
+      {"h2_backend on one port alone, and HTTP/1.1 alone is spoken", in_http2(answer(400), answer(200), true), problem, "http1-only", {"400"}},
+      {"h2_backend, and 505", in_http2(answer(505)), problem, "http1-only", {"505", "h2_backend"}},
+      {"h2_backend, and HTTP/1.1 is answered afterwards", in_http2(other(Kind::kClosed), answer(200)), problem, "http1-only", {"200 in HTTP/1.1"}},
+      {"the same of a server that answers with a page and no head", in_http2(other(Kind::kNotHttp, "<html>"), answer(404)), problem, "http1-only", {"404"}},
+      {"h2_backend, and nothing is answered", in_http2(other(Kind::kClosed), other(Kind::kClosed)), problem, "closes-connection", {"h2_backend"}},
+      {"h2_backend, and silence", in_http2(other(Kind::kSilent), other(Kind::kSilent)), problem, "no-answer", {"h2_backend"}},
+      {"h2_backend, and another protocol", in_http2(other(Kind::kNotHttp, "-ERR"), other(Kind::kNotHttp)), problem, "not-http", {"-ERR"}},
+      {"h2_backend, and TLS", in_http2(other(Kind::kTls)), problem, "speaks-tls", {"without TLS"}},
+      {"h2_backend, not asked yet", in_http2(other(Kind::kNoConnection)), Severity::kPending, "no-answer", {}},
+      // A host that is refused in words, wherever else it may be accepted.
+      {"Django that knows its own domain", with_bodies("<h1>Bad Request (400)</h1><p></p>"), warning, "host-refused", {"400 for the host shop.fly.dev", "400 for localhost", "Bad Request (400)", "your own domain"}},
+      {"Starlette that knows its own domain", with_bodies("Invalid host header"), warning, "host-refused", {"Invalid host header"}},
+      {"an API that wants more than /", with_bodies("{\"error\":\"invalid request\"}"), ok, "ok", {"400"}},
+      {"421 for anybody", asked(answer(421), answer(421)), warning, "host-refused", {"421 for localhost"}},
+      {"webpack-dev-server with 200", webpack_4, warning, "host-refused", {"Invalid Host header", "refuses this host"}},
       // No use at all.
       {"Redis", asked(other(Kind::kNotHttp, "-ERR wrong number of arguments")), problem, "not-http", {"-ERR wrong number of arguments"}},
       {"closed", asked(other(Kind::kClosed), {}, false, other(Kind::kClosed)), problem, "closes-connection", {"closes"}},
@@ -74,6 +107,35 @@ TEST_CASE("what a program answers to a request tells whether Fly Proxy is of use
     CHECK(verdict.code == c.code);
     CHECK(verdict.severity == c.severity);
     for (const std::string& part : c.message) CHECK_THAT(verdict.message, Catch::Contains(part));
+  }
+}
+
+TEST_CASE("what Fly Proxy asks is answered in each version that it speaks") {
+  HttpEvidence seen = asked(answer(200));
+  CHECK(has_answered(seen));
+  seen.http2 = answer(400);
+  CHECK_FALSE(has_answered(seen));
+  seen.http2 = other(Kind::kHttp2);
+  CHECK(has_answered(seen));
+  seen.asked = answer(503);
+  CHECK_FALSE(has_answered(seen));
+  seen.http1 = false;
+  CHECK(has_answered(seen));
+}
+
+TEST_CASE("a host that is refused without a word is told by the program's log") {
+  HttpEvidence seen = asked(answer(403), answer(403));
+  seen.said = {"Started GET \"/\" for 172.16.0.1", "[ActionDispatch::HostAuthorization::DefaultResponseApp] Blocked hosts: shop.fly.dev", "Started GET \"/\""};
+  const Verdict verdict = judge_http(seen);
+  CHECK(verdict.code == "host-refused");
+  CHECK_THAT(verdict.fix, Catch::StartsWith("Rails: config.hosts"));
+  SECTION("of this host alone: checks are refused by the machine's address") {
+    seen.said[1] = "[ActionDispatch::HostAuthorization::DefaultResponseApp] Blocked hosts: 172.19.0.2";
+    CHECK(judge_http(seen).code == "ok");
+  }
+  SECTION("and not where the answer is good") {
+    seen.asked = answer(200);
+    CHECK(judge_http(seen).code == "ok");
   }
 }
 
@@ -136,6 +198,7 @@ TEST_CASE("a check passes with 2xx and nothing else (platform facts 4.7)") {
       {other(Kind::kTls), Severity::kProblem, "check-not-2xx", "TLS"},
       {other(Kind::kNotHttp, "+OK"), Severity::kProblem, "check-not-2xx", "+OK"},
       {other(Kind::kClosed), Severity::kProblem, "check-not-2xx", "closes"},
+      {other(Kind::kHttp2), Severity::kProblem, "check-not-2xx", "type tcp"},
       {other(Kind::kNoConnection), Severity::kProblem, "check-unreachable", "cannot connect"},
       {unmade, Severity::kPending, "check-unreachable", "not made yet"},
   };

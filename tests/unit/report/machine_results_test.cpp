@@ -171,6 +171,15 @@ TEST_CASE("each verdict comes from evidence as real programs give it") {
     socket.queued = 512;
     return socket;
   };
+  const auto in_http2 = [](HttpAnswer http2) {
+    Seen seen = raw_tcp();
+    seen.expect(kPort).http2 = true;
+    HttpEvidence& evidence = seen.tried().http.emplace();
+    evidence.host = "shop.fly.dev";
+    evidence.http1 = false;
+    evidence.http2 = std::move(http2);
+    return seen;
+  };
   HttpEvidence refuses_host = asked(answer(403));
   refuses_host.for_localhost = answer(200);
   HttpEvidence wants_line = asked(other(Kind::kClosed));
@@ -210,6 +219,9 @@ TEST_CASE("each verdict comes from evidence as real programs give it") {
       {"a request that hangs", http(asked(other(Kind::kSilent))), Path::kProxy, "no-answer", kProblem},
       {"a reset", http(asked(other(Kind::kClosed))), Path::kProxy, "closes-connection", kProblem},
       {"Redis behind http", http(asked(other(Kind::kNotHttp))), Path::kProxy, "not-http", kProblem},
+      {"gRPC behind http", http(asked(other(Kind::kHttp2))), Path::kProxy, "http2-only", kProblem},
+      {"gRPC behind h2_backend", in_http2(other(Kind::kHttp2)), Path::kProxy, "ok", kOk},
+      {"HTTP/1.1 behind h2_backend", in_http2(answer(400)), Path::kProxy, "http1-only", kProblem},
       {"TLS behind http", http(asked(other(Kind::kTls))), Path::kProxy, "speaks-tls", kProblem},
       {"plain HTTP behind raw 443", changed(raw_tcp(), [](Seen& s) { s.expect(kPort).raw_https = true; s.tried().takes_tls = false; }), Path::kProxy, "tls-passed-through", kProblem},
       {"TLS behind raw 443", changed(raw_tcp(), [](Seen& s) { s.expect(kPort).raw_https = true; s.tried().takes_tls = true; }), Path::kProxy, "ok", kOk},
@@ -377,6 +389,47 @@ TEST_CASE("further ports of an app with services are told and need nothing") {
   const auto results = seen.judge();
   CHECK(on(results, Path::k6pn) == Codes{"8080 ok", "6379 loopback-only", "9090 ipv4-only"});
   CHECK(worst(results) == kNote);
+}
+
+TEST_CASE("the port of a debugger is nobody's debugger where another runtime serves there") {
+  auto code = [](std::uint16_t port, std::vector<std::string> command_line) {
+    Seen seen = web({tcp("::"), tcp("0.0.0.0", port, Family::kDefault, kNginx)});
+    seen.evidence.view.processes = {process(42, {"node", "server.js"}, {kNode}), process(57, std::move(command_line), {kNginx})};
+    seen.tried(port).six_pn = kYes;
+    seen.tried(port).six_pn_greeting = "";
+    return find(seen.judge(), Path::k6pn, "debug-port-open") ? "debugger" : "other";
+  };
+  CHECK(code(5678, {"python3", "-m", "debugpy"}) == std::string("debugger"));
+  CHECK(code(5678, {"node", "/usr/local/bin/n8n"}) == std::string("other"));
+  CHECK(code(5005, {"java", "-jar", "app.jar"}) == std::string("debugger"));
+  CHECK(code(5005, {"/usr/bin/python3.11", "/usr/bin/rasa", "run"}) == std::string("other"));
+  CHECK(code(9229, {"node", "--inspect=0.0.0.0"}) == std::string("debugger"));
+  CHECK(code(9229, {"socat", "TCP-LISTEN:9229", "TCP:127.0.0.1:9230"}) == std::string("debugger"));
+  CHECK(code(6060, {"python3", "app.py"}) == std::string("debugger"));
+}
+
+TEST_CASE("it is left open who asked for an IPv4 address alone") {
+  const auto results = changed(web(), [](Seen& s) { s.evidence.asked_for_ipv4_only = {"redis.internal"}; }).judge();
+  CHECK_THAT(the(results, Path::kDns, "asks-ipv4-only").message, Catch::Contains("redis.internal") && Catch::Contains("dig"));
+}
+
+TEST_CASE("what a framework says of the host it refuses is mended in that framework") {
+  HttpAnswer refused_host = answer(400);
+  refused_host.body = "<h1>Bad Request (400)</h1>";
+  Seen seen = web();
+  seen.tried().http = asked(refused_host);
+  seen.tried().http->for_localhost = seen.tried().six_pn_http = refused_host;
+  const auto results = seen.judge();
+  CHECK_THAT(the(results, Path::kProxy, "host-refused").fix, Catch::StartsWith("Django: ALLOWED_HOSTS"));
+  CHECK(the(results, Path::k6pn, "host-refused").severity == kNote);
+  SECTION("or it is told by the log alone") {
+    refused_host.body.clear();
+    seen.tried().http = asked(refused_host);
+    seen.tried().http->for_localhost = seen.tried().six_pn_http = refused_host;
+    CHECK(find(seen.judge(), Path::kProxy, "ok"));
+    seen.evidence.view.said = {"Invalid HTTP_HOST header: 'shop.fly.dev'. You may need to add 'shop.fly.dev' to ALLOWED_HOSTS."};
+    CHECK(find(seen.judge(), Path::kProxy, "host-refused"));
+  }
 }
 
 TEST_CASE("a debugger's port that only the machine can reach is not open") {

@@ -167,6 +167,19 @@ TEST_CASE("a program that goes on without its port is told by what it said of th
   }
 }
 
+TEST_CASE("words for a denied call that may be about a file count for a port that can be denied") {
+  MachineView view = ended("the machine is stopped", BindError{BindError::Kind::kPermissionDenied, "Os { code: 13, kind: PermissionDenied }", false});
+  CHECK(judge_tcp(view, kProxy, 80, kNo, true).code == "privileged-port");
+  CHECK(judge_tcp(view, kProxy, 1024, kNo, true).code == "not-running");
+  view.bind_error->is_certain = true;
+  CHECK(judge_tcp(view, kProxy, 8080, kNo, true).code == "privileged-port");
+}
+
+TEST_CASE("a wrong port is told with its owner, and others with theirs") {
+  const MachineView view = machine({tcp("::", 3000), tcp("127.0.0.1", 6379, Family::kDefault, kNginx)});
+  CHECK_THAT(judge_tcp(view, kProxy, kPort, kNo, true).message, Catch::Contains("node (pid 42) listens on [::]:3000, and nginx (pid 57) on 127.0.0.1:6379"));
+}
+
 TEST_CASE("of several wrong ports the one is named first that others can reach") {
   for (const bool debugger_first : {true, false}) {
     std::vector<BoundSocket> sockets = {tcp("127.0.0.1", 9229, Family::kDefault, kNodesOther), tcp("::", 3000, Family::kDefault, kNginx)};
@@ -210,6 +223,27 @@ TEST_CASE("a port is split when IPv4 and IPv6 clients meet different programs") 
     CHECK(split({tcp("::", kPort, any, kNode), tcp("0.0.0.0", kPort, any, kNginx)}));
     CHECK(split({tcp("::", kPort, any, kNode), tcp(kPrivateIpv4, kPort, any, kNginx)}));
     CHECK(split({tcp("0.0.0.0", kPort, any, kNode), tcp("::", kPort, v6_only, kNode), tcp(kSixPn, kPort, any, kNginx)}));
+  }
+  SECTION("two programs of one name, as their words tell") {
+    MachineView view = machine({tcp("0.0.0.0", kPort, any, kNginx), tcp("::", kPort, v6_only, kNode)});
+    view.processes = {process(2, {"sh"}, {}), process(42, {"node", "old.js"}, {kNginx}), process(57, {"node", "new.js"}, {kNode})};
+    view.parents = {{2, 1}, {42, 2}, {57, 2}};
+    const auto sentence = split_port(view, kPort);
+    REQUIRE(sentence);
+    CHECK_THAT(*sentence, Catch::Contains("node (pid 42)") && Catch::Contains("node (pid 57)"));
+    // sh -c "node old.js & exec node new.js"
+    view.parents[42] = 57;
+    CHECK(split_port(view, kPort));
+    // Workers of one master.
+    view.parents = {{2, 1}, {40, 2}, {42, 40}, {57, 40}};
+    view.processes.insert(view.processes.begin() + 1, process(40, {"node", "cluster.js"}, {}));
+    CHECK_FALSE(split_port(view, kPort));
+    // A grandchild through a shell is another program again.
+    view.parents = {{2, 1}, {40, 1}, {42, 40}, {57, 2}};
+    CHECK(split_port(view, kPort));
+    // One that was started twice with the same words.
+    view.processes[2].command_line = view.processes[3].command_line;
+    CHECK_FALSE(split_port(view, kPort));
   }
   SECTION("not by two sockets of one program, nor by one that serves both") {
     CHECK_FALSE(split({tcp("0.0.0.0", kPort, any, kNode), tcp("::", kPort, v6_only, kNodesOther)}));

@@ -15,7 +15,7 @@ using Kind = HttpAnswer::Kind;
 namespace {
 
 constexpr Reach kReaches[] = {Reach::kUntried, Reach::kReachable, Reach::kRefused, Reach::kTimedOut};
-constexpr Kind kKinds[] = {Kind::kAnswered, Kind::kNotHttp, Kind::kTls, Kind::kClosed, Kind::kSilent, Kind::kNoConnection};
+constexpr Kind kKinds[] = {Kind::kAnswered, Kind::kNotHttp, Kind::kTls, Kind::kHttp2, Kind::kClosed, Kind::kSilent, Kind::kNoConnection};
 
 /// What holds for each result, and the codes that were met.
 class Checked {
@@ -166,6 +166,7 @@ void judge_http_answers(const Apps& apps, Checked& checked) {
             http.takes_tls = takes_tls;
             http.for_localhost = http.with_proxy_line = tried.six_pn_http = tried.published_http = second;
           }
+          if (tried.http && takes_tls == false) tried.http->http2 = second;
           if (!probe) tried.published = second ? Reach::kReachable : Reach::kRefused;
           seen.checks = {first, second};
           seen.asked_for_ipv4_only = {"db.internal"};
