@@ -1,9 +1,16 @@
 #include "dns/query_service.hpp"
 
+#include <chrono>
 #include <mutex>
+#include <utility>
 
 namespace flylocal::dns {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Queries that wait for a question which is out already, over all such questions: each holds some 400 octets. More are refused at once.
+constexpr std::size_t kMaxJoined = 1024;
 
 void count(Statistics::Counter& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
@@ -76,32 +83,64 @@ Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId n
 }
 
 void QueryService::forward(const Query& query, Transport transport, Deliver deliver) {
-  auto shared_deliver = std::make_shared<Deliver>(std::move(deliver));
-  auto done = [this, gate = gate_, query, transport, shared_deliver](Forwarder::Reply reply) {
-    gate->post([this, gate, query, transport, shared_deliver, reply = std::move(reply)] {
+  if (stopped_) return;
+  Asker asker{query, transport, std::move(deliver)};
+  const QuestionKey question(query);
+  if (const auto known = cache_.find(question, Clock::now())) return deliver_reply(asker, *known, Source::cache);
+
+  std::string key(question.view());
+  if (const auto asked = asked_.find(key); asked != asked_.end()) {
+    if (joined_ >= kMaxJoined) return deliver_reply(asker, {}, Source::upstream);
+    ++joined_;
+    count(statistics_.joined);
+    asked->second.push_back(std::move(asker));
+    return;
+  }
+  auto done = [this, gate = gate_, key](Forwarder::Reply reply) {
+    gate->post([this, gate, key, reply = std::move(reply)] {
       // Posted before the gate was closed, run after it: then `this` may be gone.
-      if (gate->is_open()) deliver_reply(query, transport, reply, *shared_deliver);
+      if (gate->is_open()) take_reply(key, reply);
     });
   };
-  if (!forwarder_.try_ask(query, std::move(done)))
-    deliver_reply(query, transport, std::nullopt, *shared_deliver);
+  // That too much is in flight says nothing of the question, so it is not kept.
+  if (!forwarder_.try_ask(query, std::move(done))) return deliver_reply(asker, {}, Source::upstream);
+  asked_[std::move(key)].push_back(std::move(asker));
 }
 
-void QueryService::deliver_reply(const Query& query, Transport transport, const Forwarder::Reply& reply,
-                                 const Deliver& deliver) {
-  auto relayed = Relayed::failed;
+void QueryService::take_reply(const std::string& key, const Forwarder::Reply& reply) {
+  // Out of the table first, as an asker who is answered may ask again.
+  const auto asked = asked_.extract(key);
+  const std::vector<Asker>& askers = asked.mapped();
+  joined_ -= askers.size() - 1;
+  const QuestionKey question(askers.front().query);
   if (reply) {
-    relayed = relay(query, *reply, transport, response_);
+    cache_.store(question, *reply, Clock::now());
   } else {
-    write_failure(query, Rcode::server_failure, response_);
+    cache_.store_silence(question, Clock::now());
   }
-  count(relayed == Relayed::failed ? statistics_.server_failures : statistics_.forwarded);
+  for (const Asker& asker : askers)
+    deliver_reply(asker, reply ? std::span<const std::uint8_t>(*reply) : std::span<const std::uint8_t>{}, Source::upstream);
+}
+
+void QueryService::deliver_reply(const Asker& asker, std::span<const std::uint8_t> reply, Source source) {
+  auto relayed = Relayed::failed;
+  if (reply.empty()) {
+    write_failure(asker.query, Rcode::server_failure, response_);
+  } else {
+    relayed = relay(asker.query, reply, asker.transport, response_);
+  }
+  auto& relayed_from = source == Source::cache ? statistics_.cache_hits : statistics_.forwarded;
+  count(relayed == Relayed::failed ? statistics_.server_failures : relayed_from);
   if (relayed == Relayed::truncated) count(statistics_.truncated);
-  deliver(response_);
+  asker.deliver(response_);
 }
 
 void QueryService::stop() {
+  stopped_ = true;
   gate_->close();
+  // What askers hold must not live as long as the service does.
+  asked_.clear();
+  joined_ = 0;
 }
 
 }  // namespace flylocal::dns

@@ -4,8 +4,12 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "dns/answer_cache.hpp"
 #include "dns/forwarder.hpp"
 #include "dns/question_journal.hpp"
 #include "dns/responder.hpp"
@@ -36,7 +40,8 @@ class QueryService {
                   Transport transport, std::vector<std::uint8_t>& response);
   const QuestionJournal& journal() const { return journal_; }
 
-  /// Asks upstream. `deliver` is called once, during the call or later, but never after stop().
+  /// Answers from what upstreams have said before, or asks them. Who asks what is being asked already waits for the same
+  /// reply: upstream goes one question. `deliver` is called once, during the call or later, but never after stop().
   void forward(const Query& query, Transport transport, Deliver deliver);
 
   void count_tcp_connection() { statistics_.tcp_connections.fetch_add(1, std::memory_order_relaxed); }
@@ -46,14 +51,27 @@ class QueryService {
 
  private:
   class ReplyGate;
-  void deliver_reply(const Query& query, Transport transport, const Forwarder::Reply& reply,
-                     const Deliver& deliver);
+  struct Asker {
+    Query query;
+    Transport transport;
+    Deliver deliver;
+  };
+  /// Where a reply comes from.
+  enum class Source { cache, upstream };
+  void take_reply(const std::string& key, const Forwarder::Reply& reply);
+  /// `reply` is empty when there is none.
+  void deliver_reply(const Asker& asker, std::span<const std::uint8_t> reply, Source source);
 
   Forwarder& forwarder_;
   SnapshotSlot zone_;
   Statistics statistics_;
   QuestionJournal journal_;
   std::shared_ptr<ReplyGate> gate_;
+  AnswerCache cache_;
+  // By QuestionKey: what is being asked upstream, and for whom. The first is the one whose query went out.
+  std::unordered_map<std::string, std::vector<Asker>> asked_;
+  std::size_t joined_ = 0;  // all in `asked_` but the first ones
+  bool stopped_ = false;
   std::vector<std::uint8_t> response_;  // its memory is used again from reply to reply
 };
 

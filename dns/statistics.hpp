@@ -17,9 +17,11 @@ struct Statistics {
   Counter name_errors{0};      ///< NXDOMAIN, from the zone
   Counter refused{0};          ///< FORMERR, NOTIMP, REFUSED and BADVERS
   Counter dropped{0};          ///< not answered: responses and packets too short for a header
-  Counter forwarded{0};        ///< answered by an upstream resolver
-  Counter server_failures{0};  ///< SERVFAIL of our own: no upstream answered, or no zone is published
+  Counter forwarded{0};        ///< answered by an upstream resolver, which was asked for it
+  Counter cache_hits{0};       ///< answered by what an upstream resolver had said before
+  Counter server_failures{0};  ///< SERVFAIL of our own: no upstream answered (now or just before), or no zone is published
 
+  Counter joined{0};           ///< waited for what was being asked of an upstream already, whatever came of it
   Counter truncated{0};        ///< answers sent with TC, of whatever outcome
   Counter tcp_connections{0};  ///< accepted
 };

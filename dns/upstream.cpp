@@ -3,7 +3,6 @@
 #include <sys/random.h>
 
 #include <array>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 namespace flylocal::dns {
 namespace {
@@ -98,20 +97,13 @@ Task<UpstreamAnswer> ask_over_tcp(const Query& query, asio::ip::tcp::endpoint up
   co_return judge(*response, std::move(reply));
 }
 
-Task<UpstreamAnswer> ask(const Query& query, asio::ip::udp::endpoint upstream) {
-  auto over_udp = co_await ask_over_udp(query, upstream);
-  if (!over_udp.truncated) co_return std::move(over_udp.answer);
-  co_return co_await ask_over_tcp(query, {upstream.address(), upstream.port()});
-}
-
 }  // namespace
 
-Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream,
-                                  std::chrono::milliseconds timeout) {
-  using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (ask(query, upstream) || sleep_for(timeout));
-  if (auto* answer = std::get_if<0>(&first)) co_return std::move(*answer);
-  co_return UpstreamAnswer{};
+Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream) {
+  auto over_udp = co_await ask_over_udp(query, upstream);
+  if (!over_udp.truncated) co_return std::move(over_udp.answer);
+  auto over_tcp = co_await ask_over_tcp(query, {upstream.address(), upstream.port()});
+  co_return over_tcp;
 }
 
 }  // namespace flylocal::dns

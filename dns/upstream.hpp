@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -14,15 +13,15 @@ struct UpstreamAnswer {
   enum class Kind {
     usable,     ///< `reply` is a whole answer to our question
     unwilling,  ///< `reply` says SERVFAIL or the like: another upstream may know better
-    none,       ///< nothing came, or nothing that could be read
+    none,       ///< it cannot be reached, or what came could not be read
   };
   Kind kind = Kind::none;
   std::vector<std::uint8_t> reply;
 };
 
 /// Asks `upstream` the question of `query`: over UDP, and over TCP when that answer is truncated (RFC 7766
-/// 5). Never takes longer than `timeout` for both together. Opens its sockets on the calling thread.
-Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream,
-                                  std::chrono::milliseconds timeout);
+/// 5). Ends at once when the upstream cannot be reached and says so; to one that is silent it listens until the
+/// caller cancels. Opens its sockets on the calling thread.
+Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream);
 
 }  // namespace flylocal::dns

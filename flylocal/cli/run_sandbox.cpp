@@ -1,7 +1,6 @@
 #include "flylocal/cli/run_sandbox.hpp"
 
 #include <fmt/format.h>
-#include <net/if.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -27,7 +26,7 @@ namespace {
 std::vector<asio::ip::udp::endpoint> host_resolvers() {
   std::ifstream file("/etc/resolv.conf");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return dns::parse_resolv_conf(text, [](const std::string& name) { return ::if_nametoindex(name.c_str()); });
+  return dns::parse_resolv_conf(text).upstreams;
 }
 
 /// The ports of "6pn:PORT" words; complains and returns nothing when one is something else.

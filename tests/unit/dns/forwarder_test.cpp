@@ -52,6 +52,13 @@ std::vector<Bytes> silent(const Bytes&, Over) {
   return {};
 }
 
+/// Waits for packets that are still on their way; false when they are others than so many.
+bool was_asked(const FakeUpstream& upstream, int times) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  while (upstream.asked() < times && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  return upstream.asked() == times;
+}
+
 /// An address where nothing listens: it was just given back.
 asio::ip::udp::endpoint closed_port() {
   return BoundPair().endpoint;
@@ -223,6 +230,7 @@ TEST_CASE("with no upstream, or none that listens, the answer is empty at once")
   ForwarderOptions patient{.try_timeout = 60s, .total_timeout = 60s};
   CHECK_FALSE(Running({}, patient).ask());
   CHECK_FALSE(Running({closed_port()}, patient).ask());
+  CHECK_FALSE(Running({closed_port(), closed_port()}, patient).ask());
 }
 
 TEST_CASE("upstreams that are all silent cost no more than the total time-out") {
@@ -230,6 +238,146 @@ TEST_CASE("upstreams that are all silent cost no more than the total time-out") 
   auto begin = std::chrono::steady_clock::now();
   CHECK_FALSE(Running({one.endpoint(), two.endpoint()}, {.try_timeout = 60s, .total_timeout = 100ms}).ask());
   CHECK(std::chrono::steady_clock::now() - begin < kPatience);
+}
+
+TEST_CASE("an upstream that is slower than its try is still listened to while the next is asked") {
+  std::promise<void> other_was_asked;
+  FakeUpstream slow([was_asked = other_was_asked.get_future().share()](const Bytes& query, Over) {
+    was_asked.wait_for(kPatience);
+    return std::vector<Bytes>{reply_to(query)};
+  });
+  FakeUpstream other([&](const Bytes&, Over) {
+    other_was_asked.set_value();
+    return std::vector<Bytes>{};
+  });
+  Running running({slow.endpoint(), other.endpoint()}, {.try_timeout = 20ms, .total_timeout = 60s, .rounds = 1});
+  CHECK(running.ask());
+  CHECK(slow.asked() == 1);
+  CHECK(other.asked() == 1);
+}
+
+TEST_CASE("upstreams that were all silent are known as dead: each is asked once more, and not for long") {
+  FakeUpstream one(silent), two(silent);
+  Running running({one.endpoint(), two.endpoint()},
+                  {.try_timeout = 20ms, .total_timeout = 2s, .rounds = 2, .dead_timeout = 20ms, .dead_for = 60s});
+  CHECK_FALSE(running.ask());
+  CHECK(was_asked(one, 2));
+  CHECK(was_asked(two, 2));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(running.ask());
+  CHECK(std::chrono::steady_clock::now() - begin < 2s);
+  CHECK(was_asked(one, 5));
+  CHECK(was_asked(two, 5));
+}
+
+TEST_CASE("the first answer heals upstreams that were known as dead, whichever of them it is from") {
+  std::atomic<bool> alive{false};
+  auto when_alive = [&](const Bytes& query, Over) { return alive ? std::vector<Bytes>{reply_to(query)} : std::vector<Bytes>{}; };
+  FakeUpstream dead(silent), revived(when_alive);
+  Running running({dead.endpoint(), revived.endpoint()},
+                  {.try_timeout = 200ms, .total_timeout = 1s, .rounds = 2, .dead_timeout = 10s, .dead_for = 60s});
+  REQUIRE_FALSE(running.ask());
+  REQUIRE(was_asked(dead, 2));
+  REQUIRE(was_asked(revived, 2));
+  alive = true;
+  CHECK(running.ask());
+  CHECK(was_asked(dead, 3));
+  CHECK(was_asked(revived, 3));
+  // Now preferred and asked alone, as before.
+  for (int i = 0; i < 10; ++i) CHECK(running.ask());
+  CHECK(revived.asked() == 13);
+  CHECK(dead.asked() == 3);
+}
+
+TEST_CASE("an answer that comes too late for its asker heals as well") {
+  std::promise<void> asker_was_told;
+  std::atomic<int> seen{0};
+  FakeUpstream upstream([&, told = asker_was_told.get_future().share()](const Bytes& query, Over) {
+    // Only the third packet, the first to the dead upstream, has an answer.
+    if (++seen != 3) return std::vector<Bytes>{};
+    told.wait_for(kPatience);
+    return std::vector<Bytes>{reply_to(query)};
+  });
+  Running running({upstream.endpoint()}, {.try_timeout = 10ms, .total_timeout = 500ms, .rounds = 2, .dead_timeout = 1ms, .dead_for = 60s});
+  REQUIRE_FALSE(running.ask());
+  REQUIRE(was_asked(upstream, 2));
+  REQUIRE_FALSE(running.ask());
+  asker_was_told.set_value();
+  // A dead upstream is asked once for each query, one that lives is asked again when a packet seems to be lost.
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  int packets = 3;
+  while (upstream.asked() <= packets && std::chrono::steady_clock::now() < give_up) {
+    REQUIRE_FALSE(running.ask());
+    ++packets;
+  }
+  CHECK(upstream.asked() > packets);
+}
+
+TEST_CASE("after a while dead upstreams are given their full time again") {
+  std::atomic<bool> alive{false};
+  FakeUpstream upstream([&](const Bytes& query, Over) { return alive ? std::vector<Bytes>{reply_to(query)} : std::vector<Bytes>{}; });
+  Running running({upstream.endpoint()}, {.try_timeout = 1s, .total_timeout = 50ms, .rounds = 1, .dead_timeout = 0ms, .dead_for = 0ms});
+  REQUIRE_FALSE(running.ask());
+  alive = true;
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  bool answered = false;
+  while (!answered && std::chrono::steady_clock::now() < give_up) answered = running.ask().has_value();
+  CHECK(answered);
+}
+
+TEST_CASE("silence to one question says nothing of an upstream that answers others meanwhile") {
+  FakeUpstream upstream([](const Bytes& query, Over) {
+    const bool asks_for_hole = query.at(12) == 4;
+    return asks_for_hole ? std::vector<Bytes>{} : std::vector<Bytes>{reply_to(query)};
+  });
+  Running running({upstream.endpoint()}, {.try_timeout = 200ms, .total_timeout = 200ms, .rounds = 1, .dead_timeout = 0ms, .dead_for = 60s});
+  auto hole = running.start(wire::query("hole.example", wire::kA));
+  auto other = running.start();
+  REQUIRE(Running::wait(std::move(other)));
+  REQUIRE_FALSE(Running::wait(std::move(hole)));
+  CHECK(running.ask());
+}
+
+TEST_CASE("an upstream that fails without being silent is not taken for dead") {
+  std::atomic<int> seen{0};
+  FakeUpstream upstream([&](const Bytes& query, Over) {
+    if (seen++ > 0) return std::vector<Bytes>{reply_to(query)};
+    auto wrong = reply_to(query);
+    wrong[1] ^= 1;
+    return std::vector<Bytes>(16, wrong);
+  });
+  Running running({upstream.endpoint()}, {.try_timeout = 60s, .total_timeout = 60s, .rounds = 1, .dead_timeout = 0ms, .dead_for = 60s});
+  REQUIRE_FALSE(running.ask());
+  CHECK(running.ask());
+}
+
+TEST_CASE("a SERVFAIL is handed on when another upstream stays silent beyond its tries") {
+  FakeUpstream unwilling([](const Bytes& query, Over) { return std::vector<Bytes>{reply_to(query, 0x8182, 0)}; });
+  FakeUpstream dead(silent);
+  // The total time-out is longer than the test waits.
+  Running running({unwilling.endpoint(), dead.endpoint()}, {.try_timeout = 20ms, .total_timeout = 60s});
+  auto reply = running.ask();
+  REQUIRE(reply);
+  CHECK(reply->rcode == 2);
+  CHECK(unwilling.asked() == 1);
+}
+
+TEST_CASE("no route to any upstream is an empty answer at once, every time") {
+  // connect(2) refuses it: broadcast needs an option that we do not set.
+  asio::ip::udp::endpoint unreachable(asio::ip::address_v4::broadcast(), 53);
+  Running running({unreachable, closed_port()}, {.try_timeout = 60s, .total_timeout = 60s});
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(running.ask());
+}
+
+TEST_CASE("shutdown ends queries to dead upstreams, the one that listens on and those whose tries had no time to begin") {
+  FakeUpstream upstream(silent);
+  for (auto dead_timeout : {0ms, 1ms}) {
+    Running running({upstream.endpoint()},
+                    {.try_timeout = 10ms, .total_timeout = 100ms, .dead_timeout = dead_timeout, .dead_for = 60s});
+    for (int i = 0; i < 5; ++i) REQUIRE_FALSE(running.ask());
+    running.stop();
+    CHECK_FALSE(running.forwarder().try_ask(parse_query(wire::query("example.org", wire::kA)).query, [](Forwarder::Reply) {}));
+  }
 }
 
 TEST_CASE("queries are asked side by side") {
