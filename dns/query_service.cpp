@@ -16,6 +16,12 @@ void count(Statistics::Counter& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
 }
 
+/// Whether the zone gave the answer; a refusal is nobody's.
+Origin origin_of(Outcome::Kind kind) {
+  const bool from_zone = kind == Outcome::Kind::answered || kind == Outcome::Kind::no_data || kind == Outcome::Kind::name_error;
+  return from_zone ? Origin::zone : Origin::none;
+}
+
 }  // namespace
 
 /// The way of replies from the forwarder's thread back to the server's. The forwarder may outlive the server
@@ -50,6 +56,7 @@ QueryService::QueryService(Executor executor, Forwarder& forwarder)
 
 Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId network, const boost::asio::ip::address_v6& client,
                               Transport transport, std::vector<std::uint8_t>& response) {
+  const auto begun = Clock::now();
   count(statistics_.queries);
   auto outcome = dns::respond(message, zone_.current(), network, transport, response);
   switch (outcome.kind) {
@@ -79,18 +86,21 @@ Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId n
   const bool exists = outcome.kind == Outcome::Kind::answered || outcome.kind == Outcome::Kind::no_data;
   if (exists && outcome.query.type == RecordType::a) journal_.note(client, outcome.query.name, QuestionJournal::Family::kIpv4);
   if (exists && outcome.query.type == RecordType::aaaa) journal_.note(client, outcome.query.name, QuestionJournal::Family::kIpv6);
+  if (outcome.kind != Outcome::Kind::forward && outcome.kind != Outcome::Kind::drop)
+    log_.note({client, network, transport, origin_of(outcome.kind), outcome.query.name, outcome.query.type, Clock::now() - begun}, response);
   return outcome;
 }
 
-void QueryService::forward(const Query& query, Transport transport, Deliver deliver) {
+void QueryService::forward(const Query& query, NetworkId network, const boost::asio::ip::address_v6& client, Transport transport, Deliver deliver) {
   if (stopped_) return;
-  Asker asker{query, transport, std::move(deliver)};
+  const auto now = Clock::now();
+  Asker asker{query, network, client, transport, now, std::move(deliver)};
   const QuestionKey question(query);
-  if (const auto known = cache_.find(question, Clock::now())) return deliver_reply(asker, *known, Source::cache);
+  if (const auto known = cache_.find(question, now)) return deliver_reply(asker, *known, Origin::cache);
 
   std::string key(question.view());
   if (const auto asked = asked_.find(key); asked != asked_.end()) {
-    if (joined_ >= kMaxJoined) return deliver_reply(asker, {}, Source::upstream);
+    if (joined_ >= kMaxJoined) return deliver_reply(asker, {}, Origin::upstream);
     ++joined_;
     count(statistics_.joined);
     asked->second.push_back(std::move(asker));
@@ -103,7 +113,7 @@ void QueryService::forward(const Query& query, Transport transport, Deliver deli
     });
   };
   // That too much is in flight says nothing of the question, so it is not kept.
-  if (!forwarder_.try_ask(query, std::move(done))) return deliver_reply(asker, {}, Source::upstream);
+  if (!forwarder_.try_ask(query, std::move(done))) return deliver_reply(asker, {}, Origin::upstream);
   asked_[std::move(key)].push_back(std::move(asker));
 }
 
@@ -119,19 +129,22 @@ void QueryService::take_reply(const std::string& key, const Forwarder::Reply& re
     cache_.store_silence(question, Clock::now());
   }
   for (const Asker& asker : askers)
-    deliver_reply(asker, reply ? std::span<const std::uint8_t>(*reply) : std::span<const std::uint8_t>{}, Source::upstream);
+    deliver_reply(asker, reply ? std::span<const std::uint8_t>(*reply) : std::span<const std::uint8_t>{}, Origin::upstream);
 }
 
-void QueryService::deliver_reply(const Asker& asker, std::span<const std::uint8_t> reply, Source source) {
+void QueryService::deliver_reply(const Asker& asker, std::span<const std::uint8_t> reply, Origin origin) {
   auto relayed = Relayed::failed;
   if (reply.empty()) {
     write_failure(asker.query, Rcode::server_failure, response_);
   } else {
     relayed = relay(asker.query, reply, asker.transport, response_);
   }
-  auto& relayed_from = source == Source::cache ? statistics_.cache_hits : statistics_.forwarded;
+  auto& relayed_from = origin == Origin::cache ? statistics_.cache_hits : statistics_.forwarded;
   count(relayed == Relayed::failed ? statistics_.server_failures : relayed_from);
   if (relayed == Relayed::truncated) count(statistics_.truncated);
+  log_.note({asker.client, asker.network, asker.transport, relayed == Relayed::failed ? Origin::none : origin, asker.query.name, asker.query.type,
+             Clock::now() - asker.begun},
+            response_);
   asker.deliver(response_);
 }
 

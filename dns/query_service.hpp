@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "dns/answer_cache.hpp"
 #include "dns/forwarder.hpp"
+#include "dns/query_log.hpp"
 #include "dns/question_journal.hpp"
 #include "dns/responder.hpp"
 #include "dns/snapshot_slot.hpp"
@@ -20,7 +22,7 @@
 namespace flylocal::dns {
 
 /// What the listeners of all networks and transports share: the way from the octets of a query to those of
-/// its response. All but publish() and the counters belongs to the server's thread.
+/// its response. All but publish(), the counters and the log's version() belongs to the server's thread.
 class QueryService {
  public:
   /// Takes a response; it may be kept only as a copy.
@@ -39,10 +41,11 @@ class QueryService {
   Outcome respond(std::span<const std::uint8_t> message, NetworkId network, const boost::asio::ip::address_v6& client,
                   Transport transport, std::vector<std::uint8_t>& response);
   const QuestionJournal& journal() const { return journal_; }
+  const QueryLog& log() const { return log_; }
 
-  /// Answers from what upstreams have said before, or asks them. Who asks what is being asked already waits for the same
-  /// reply: upstream goes one question. `deliver` is called once, during the call or later, but never after stop().
-  void forward(const Query& query, Transport transport, Deliver deliver);
+  /// Answers `client` from what upstreams have said before, or asks them. Who asks what is being asked already waits for
+  /// the same reply: upstream goes one question. `deliver` is called once, during the call or later, but never after stop().
+  void forward(const Query& query, NetworkId network, const boost::asio::ip::address_v6& client, Transport transport, Deliver deliver);
 
   void count_tcp_connection() { statistics_.tcp_connections.fetch_add(1, std::memory_order_relaxed); }
 
@@ -51,21 +54,24 @@ class QueryService {
 
  private:
   class ReplyGate;
+  /// Who waits for a reply.
   struct Asker {
     Query query;
-    Transport transport;
+    NetworkId network{};
+    boost::asio::ip::address_v6 client;
+    Transport transport{};
+    std::chrono::steady_clock::time_point begun;
     Deliver deliver;
   };
-  /// Where a reply comes from.
-  enum class Source { cache, upstream };
   void take_reply(const std::string& key, const Forwarder::Reply& reply);
-  /// `reply` is empty when there is none.
-  void deliver_reply(const Asker& asker, std::span<const std::uint8_t> reply, Source source);
+  /// `reply` is empty when there is none; `origin` is where it comes from, the cache or an upstream.
+  void deliver_reply(const Asker& asker, std::span<const std::uint8_t> reply, Origin origin);
 
   Forwarder& forwarder_;
   SnapshotSlot zone_;
   Statistics statistics_;
   QuestionJournal journal_;
+  QueryLog log_;
   std::shared_ptr<ReplyGate> gate_;
   AnswerCache cache_;
   // By QuestionKey: what is being asked upstream, and for whom. The first is the one whose query went out.

@@ -9,6 +9,7 @@
 #include "dns/query_service.hpp"
 #include "dns/tcp_listener.hpp"
 #include "dns/udp_listener.hpp"
+#include "flylocal/base/run_to_end.hpp"
 #include "flylocal/base/task_group.hpp"
 
 namespace flylocal::dns {
@@ -110,6 +111,17 @@ std::uint64_t Server::questions_version() const {
 
 std::vector<AddressQuestion> Server::questions() const {
   return impl_->service.journal().questions();
+}
+
+std::uint64_t Server::logged_end() const {
+  return impl_->service.log().version();
+}
+
+Task<std::vector<QueryRecord>> Server::logged_since(std::uint64_t number, std::size_t most) const {
+  auto read = [](std::shared_ptr<const Impl> impl, std::uint64_t from, std::size_t limit) -> Task<std::vector<QueryRecord>> {
+    co_return impl->service.log().since(from, limit);
+  };
+  co_return co_await run_to_end(impl_->executor, read(impl_, number, most));
 }
 
 Task<> Server::shutdown() {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "dns/forwarder.hpp"
+#include "dns/query_log.hpp"
 #include "dns/question_journal.hpp"
 #include "dns/statistics.hpp"
 #include "dns/zone.hpp"
@@ -45,6 +46,11 @@ class Server {
   std::uint64_t questions_version() const;
   /// Who asked for which family of addresses. On the server's executor.
   std::vector<AddressQuestion> questions() const;
+
+  /// The number that the next query to be logged gets. From any thread.
+  std::uint64_t logged_end() const;
+  /// What QueryLog::since() gives. From a coroutine on any thread, which goes on where it was.
+  Task<std::vector<QueryRecord>> logged_since(std::uint64_t number, std::size_t most) const;
 
   /// Closes all sockets and ends when nothing of the server runs any more. On the server's executor.
   Task<> shutdown();

@@ -93,7 +93,7 @@ void TcpConnection::take_query(std::span<const std::uint8_t> message) {
   ++unanswered_;
   if (outcome.kind != Outcome::Kind::forward) return queue(response_);
   service_.forward(
-      outcome.query, Transport::tcp,
+      outcome.query, network_, client_, Transport::tcp,
       [self = shared_from_this()](std::span<const std::uint8_t> response) { self->queue(response); });
 }
 

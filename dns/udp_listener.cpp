@@ -63,7 +63,7 @@ UdpListener::Receipt UdpListener::serve_one() {
 
   auto outcome = service_.respond(message, network_, client_of(peer.address), Transport::udp, response_);
   if (outcome.kind == Outcome::Kind::forward) {
-    service_.forward(outcome.query, Transport::udp,
+    service_.forward(outcome.query, network_, client_of(peer.address), Transport::udp,
                      [self = shared_from_this(), peer](std::span<const std::uint8_t> response) {
                        self->send(response, peer);
                      });

@@ -11,9 +11,12 @@ namespace flylocal::api {
 /// restart, signal, wait, exec, ps, events, metadata.
 void add_machine_routes(ControlServer& server, sandbox::Sandbox& sandbox);
 
-/// What is ours: /flylocal/v1/ status, report, logs, scale, dns, shutdown. `request_shutdown` starts the end of
+/// What is ours: /flylocal/v1/ status, report, logs, scale, shutdown, and the DNS routes. `request_shutdown` starts the end of
 /// the sandbox.
 void add_sandbox_routes(ControlServer& server, sandbox::Sandbox& sandbox, std::function<void()> request_shutdown);
+
+/// What is asked about names: /flylocal/v1/dns (a query), dns/log, dns/explain.
+void add_dns_routes(ControlServer& server, sandbox::Sandbox& sandbox);
 
 /// The two that take the connection over: a console in a machine and a dialled connection to one.
 void add_stream_routes(ControlServer& server, sandbox::Sandbox& sandbox);

@@ -8,18 +8,13 @@
 #include "flylocal/api/routes.hpp"
 #include "flylocal/report/examiner.hpp"
 #include "flylocal/report/report_json.hpp"
-#include "netns/sockets.hpp"
 
 namespace flylocal::api {
 namespace {
 
 namespace json = boost::json;
-using namespace std::chrono_literals;
 using sandbox::LogLine;
 using sandbox::Sandbox;
-
-constexpr auto kDnsLimit = 6s;
-constexpr std::size_t kMaxDnsMessage = 65535;
 
 json::object status_json(Sandbox& sandbox) {
   json::array apps, machines, ports, notes;
@@ -96,56 +91,6 @@ Task<> stream_logs(Sandbox& sandbox, const Request& request, Stream& stream) {
   }
 }
 
-/// Sends a DNS query as a peer on the app's network does, to its resolver, and returns the answer.
-Task<Result<std::string>> ask_dns(Sandbox& sandbox, const sandbox::SandboxNetwork& network, std::string query, bool over_tcp) {
-  auto fd = co_await sandbox.backbone_thread().run([&]() -> Result<UniqueFd> {
-    auto visit = netns::NamespaceVisit::to(*network.peer);
-    if (!visit) return visit.error();
-    UniqueFd made(::socket(AF_INET6, (over_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!made) return system_error("make a socket", errno);
-    return made;
-  });
-  if (!fd) co_return fd.error();
-  const Executor executor = co_await asio::this_coro::executor;
-  using namespace asio::experimental::awaitable_operators;
-  Timer limit(executor, kDnsLimit);
-  std::string answer(kMaxDnsMessage, '\0');
-  auto exchange = [&]() -> Task<std::optional<std::size_t>> {
-    if (over_tcp) {
-      TcpSocket socket(executor, asio::ip::tcp::v6(), fd->release());
-      auto [refused] = co_await socket.async_connect({netns::resolver_address(), 53}, as_result);
-      if (refused) co_return std::nullopt;
-      const std::string length{static_cast<char>(query.size() >> 8), static_cast<char>(query.size())};
-      const std::string framed = length + query;
-      auto [unsent, n] = co_await asio::async_write(socket, asio::buffer(framed), as_result);
-      unsigned char prefix[2];
-      auto [cut, got] = co_await asio::async_read(socket, asio::buffer(prefix), as_result);
-      if (unsent || cut) co_return std::nullopt;
-      auto [short_read, size] = co_await asio::async_read(socket, asio::buffer(answer.data(), static_cast<std::size_t>(prefix[0]) << 8 | prefix[1]), as_result);
-      co_return short_read ? std::nullopt : std::optional(size);
-    }
-    UdpSocket socket(executor, asio::ip::udp::v6(), fd->release());
-    auto [refused] = co_await socket.async_connect({netns::resolver_address(), 53}, as_result);
-    auto [unsent, sent] = co_await socket.async_send(asio::buffer(query), as_result);
-    if (refused || unsent) co_return std::nullopt;
-    auto [failed, size] = co_await socket.async_receive(asio::buffer(answer), as_result);
-    co_return failed ? std::nullopt : std::optional(size);
-  };
-  auto outcome = co_await (exchange() || limit.async_wait(as_result));
-  if (outcome.index() == 1 || !std::get<0>(outcome)) co_return Error{"the resolver did not answer"};
-  answer.resize(*std::get<0>(outcome));
-  co_return Result<std::string>(boost::system::in_place_value, std::move(answer));
-}
-
-Task<Reply> dns_query(Sandbox& sandbox, const Request& request) {
-  const std::string name = request.get("app");
-  const project::AppSpec* app = name.empty() ? &sandbox.apps().front() : sandbox.find_app(name);
-  if (!app) co_return Reply::error(404, "no app " + name + " in this sandbox");
-  auto answer = co_await ask_dns(sandbox, sandbox.network_of_app(*app), request.body, request.get("transport") == "tcp");
-  if (!answer) co_return Reply::error(504, answer.error().message);
-  co_return Reply{200, std::move(*answer), "application/dns-message"};
-}
-
 Task<Reply> scale(Sandbox& sandbox, const Request& request) {
   auto body = request.json_body();
   if (!body) co_return Reply::error(400, body.error().message);
@@ -180,11 +125,11 @@ void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<v
     co_return Reply::json(report::to_json(made));
   });
   server.route("POST", "/flylocal/v1/scale", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await scale(sandbox, request); });
-  server.route("POST", "/flylocal/v1/dns", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await dns_query(sandbox, request); });
   server.route("POST", "/flylocal/v1/shutdown", [request_shutdown](const Request&) -> Task<Reply> {
     request_shutdown();
     co_return Reply::json(json::object{{"ok", true}});
   });
+  add_dns_routes(server, sandbox);
   server.stream("GET", "/flylocal/v1/logs", [&sandbox](const Request& request, Stream& stream) -> Task<> { co_await stream_logs(sandbox, request, stream); });
 }
 

@@ -11,6 +11,7 @@
 #include "flylocal/cli/config_commands.hpp"
 #include "flylocal/cli/console.hpp"
 #include "flylocal/cli/dig.hpp"
+#include "flylocal/cli/dns_log.hpp"
 #include "flylocal/cli/doctor.hpp"
 #include "flylocal/cli/exit_code.hpp"
 #include "flylocal/cli/explain.hpp"
@@ -82,12 +83,20 @@ class Program {
     return words;
   }
 
+  /// Whether a command takes words of its own next to its subcommands.
+  static bool takes_words(const CLI::App& command) {
+    const auto options = command.get_options();
+    return std::any_of(options.begin(), options.end(), [](const CLI::Option* option) { return option->get_positional(); });
+  }
+
   /// Says what is wrong with the words before the first option, where CLI11 would only say that a subcommand is missing.
   std::optional<int> check_command_words(int argc, char** argv) {
     const CLI::App* at = &app_;
     for (int i = 1; i <= argc; ++i) {
       const auto subs = at->get_subcommands([](const CLI::App*) { return true; });
       if (subs.empty()) return std::nullopt;
+      const bool words_will_do = takes_words(*at);
+      if (words_will_do && i == argc) return std::nullopt;
       if (i == argc) {
         fmt::print(stderr, "{}", at->help(at == &app_ ? "" : "flylocal"));
         return kCannotRun;
@@ -100,6 +109,7 @@ class Program {
         names.push_back(sub->get_name());
         if (sub->check_name(std::string(word))) next = sub;
       }
+      if (!next && words_will_do) return std::nullopt;
       if (!next) {
         const std::vector<std::string_view> views(names.begin(), names.end());
         const std::string_view meant = config::closest_name(word, views);
@@ -113,7 +123,10 @@ class Program {
 
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& about, std::function<int()> run) {
     CLI::App* sub = parent.add_subcommand(name, about);
-    sub->callback([this, run = std::move(run)] { command_ = run; });
+    // The parser calls back the innermost command first.
+    sub->callback([this, sub, run = std::move(run)] {
+      if (sub->get_subcommands().empty()) command_ = run;
+    });
     return sub;
   }
   CLI::App* group(const std::string& name, const std::string& about) {
@@ -204,11 +217,31 @@ class Program {
     ssh->add_option("--machine", console_.machine, "The machine: its id, or the beginning of it");
     ssh->add_option("-C,--command", console_.command, "Run this command instead of a shell");
     CLI::App* dig_command = command(app_, "dig", "Ask the sandbox's resolver as a machine would", [this] { return dig(dig_); });
-    dig_command->add_option("NAME", dig_.name, "The name, e.g. hello.internal")->required();
-    dig_command->add_option("TYPE", dig_.type, "The record type (default: AAAA)");
+    dig_command->add_option("NAME", dig_.words, "The name, then types (default: AAAA) and +options as dig has them: hello.internal AAAA TXT +short")->type_name("");
+    dig_command->add_option("-t,--type", dig_.types, "A record type; may be given several times")->type_name("TYPE")->allow_extra_args(false)->take_all();
+    dig_command->add_option("-x,--reverse", dig_.reverse, "Ask for the name of this address (PTR)")->type_name("ADDRESS");
     dig_command->add_option("-a,--app", dig_.app, "Ask on this app's network");
-    dig_command->add_flag("--tcp", dig_.tcp, "Ask over TCP");
-    dig_command->add_flag("--short", dig_.brief, "Print the records' data only");
+    dig_command->add_flag("--tcp", dig_.tcp, "Ask over TCP; also +tcp");
+    dig_command->add_flag("--short", dig_.brief, "Print the records' data only; also +short");
+    dig_command->footer("  flylocal dig hello.internal                   the app's started machines\n"
+                        "  flylocal dig hello.internal A +short          nothing: private names have IPv6 addresses only\n"
+                        "  flylocal dig vms.hello.internal TXT           machines and their regions\n"
+                        "  flylocal dig _apps.internal TXT -a other      as a machine of app other sees it\n"
+                        "  flylocal dig -x fdaa::3                       the name of an address\n\n"
+                        "+options, also with no in front: +short +tcp +recurse +edns +bufsize=N +dnssec +cdflag +ignore, and what is printed:\n"
+                        "+all +cmd +comments +question +answer +authority +additional +stats. Exit code: 1 when the answer is not NOERROR.");
+    CLI::App* log = command(*group("dns", "What the machines ask the resolver"), "log", "Show who asked for which name, and the answer", [this] { return dns_log(dns_log_); });
+    log->add_flag("-f,--follow", dns_log_.follow, "Go on with what is still to come");
+    log->add_option("-a,--app", dns_log_.app, "Only what this app's machines ask; flylocal: what flylocal itself asks");
+    log->add_option("--machine", dns_log_.machine, "Only what this machine asks: its id, or the beginning of it");
+    log->add_option("--name", dns_log_.name, "Only names with this in them");
+    log->add_option("-n,--lines", dns_log_.count, "Of the questions so far only the last ones (default: all that are kept, at most 4096)")->type_name("COUNT");
+    log->add_flag("--json", dns_log_.json, "A JSON object a line");
+    log->footer("A line is: time, app[machine], type and name, the answer, where it came from, and how long it took.\n"
+                "  12:01:02.345 web[3d8d413b29d089] AAAA db.internal -> fdaa:0:18:a7b:7d:f066:b83b:2 (zone, 0.02 ms)\n"
+                "  12:01:02.345 web[3d8d413b29d089] A db.internal -> no A record (zone, 0.01 ms)\n"
+                "zone: a name of the sandbox. upstream: asked of the host's resolvers. cache: they had been asked before.\n"
+                "A program that asks for A only cannot reach .internal names. flylocal explain dns NAME says more of a name.");
     CLI::App* forward = command(app_, "proxy", "Forward a local port to a machine's 6PN address", [this] { return forward_port(forward_); });
     forward->add_option("LOCAL:REMOTE", forward_.ports, "The ports, e.g. 15432:5432")->required();
     forward->add_option("-a,--app", forward_.app, "The app");
@@ -234,6 +267,11 @@ class Program {
     CLI::App* explain_command = command(app_, "explain", "Say what a code of the bind report means, and what to do", [this] { return explain(explain_); });
     explain_command->add_option("CODE", explain_.code, "The code, e.g. loopback-only (default: list all)");
     explain_command->add_flag("--json", explain_.json, "As JSON");
+    CLI::App* name_command = command(*explain_command, "dns", "Say why a name has an address in the running sandbox, or none", [this] { return explain_name(explain_name_); });
+    name_command->add_option("NAME", explain_name_.name, "The name, e.g. hello.internal")->required();
+    name_command->add_option("-a,--app", explain_name_.app, "As a machine of this app sees it (default: the first app)");
+    name_command->add_flag("--json", explain_name_.json, "As JSON");
+    name_command->footer("Exit code: 0 when the name has an address, or only the outside knows; 1 when it has none.");
     command(app_, "version", "Print the version", []() -> int {
       say(fmt::format("flylocal {}", kVersion));
       return kOk;
@@ -261,6 +299,8 @@ class Program {
   ConfigOptions config_;
   DoctorOptions doctor_;
   ExplainOptions explain_;
+  ExplainNameOptions explain_name_;
+  DnsLogOptions dns_log_;
   std::string shell_;
 };
 

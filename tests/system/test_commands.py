@@ -345,14 +345,14 @@ class Without(harness.Case):
 
     def test_commands_without_a_sandbox_say_so(self):
         for words in (("status",), ("status", "--json"), ("logs",), ("down",), ("machine", "list"), ("machine", "stop", "x"), ("scale", "count", "1"),
-                      ("ssh", "console"), ("dig", "x.internal"), ("proxy", "1:1")):
+                      ("ssh", "console"), ("dig", "x.internal"), ("dns", "log"), ("dns", "log", "-f"), ("explain", "dns", "x.internal"), ("proxy", "1:1")):
             done = self.stage.flylocal(*words)
             self.assertEqual(done.returncode, 2, words)
             self.assertIn("no sandbox is running", done.stderr, words)
             self.assertEqual(done.stdout, "", words)
 
     def test_wrong_usage_is_exit_code_2(self):
-        for words in ((), ("nothing",), ("up", "--nothing"), ("machine",), ("scale", "count"), ("completion", "tcsh")):
+        for words in ((), ("nothing",), ("up", "--nothing"), ("machine",), ("scale", "count"), ("completion", "tcsh"), ("dns",), ("dns", "lgo"), ("explain", "dns"), ("dns", "log", "-n", "-1"), ("dig",)):
             done = self.stage.flylocal(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertTrue(done.stderr.startswith("Error: ") or "Usage: flylocal" in done.stderr, done.stderr)
@@ -392,6 +392,10 @@ class Without(harness.Case):
         self.assertEqual(bash_completes(self, "machine", "st"), ["start", "stop"])
         self.assertEqual(bash_completes(self, "completion", ""), ["--help", "bash", "fish", "zsh"])
         self.assertEqual(bash_completes(self, "machine", "stop", "1"), [])
+        self.assertEqual(bash_completes(self, "dns", ""), ["--help", "log"])
+        self.assertEqual(bash_completes(self, "dns", "log", "--f"), ["--follow"])
+        self.assertIn("dns", bash_completes(self, "explain", "d"))
+        self.assertIn("--app", bash_completes(self, "explain", "dns", "--"))
 
 
 def bash_completes(test, *words):

@@ -5,6 +5,7 @@ import pathlib
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 
@@ -17,8 +18,8 @@ class Asking:
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout
 
-    def short(self, name, kind="AAAA", *options):
-        return sorted(self.dig(name, kind, "--short", *options).split("\n")[:-1])
+    def short(self, name, kind="AAAA", *options, code=0):
+        return sorted(self.dig(name, kind, "--short", *options, code=code).split("\n")[:-1])
 
     def addresses(self, app, **wanted):
         return sorted(m["private_ip"] for m in self.up.machines(app) if all(m[key] == value for key, value in wanted.items()))
@@ -115,6 +116,148 @@ class Names(Asking):
         self.assertEqual(done.returncode, 2)
         self.assertIn("BOGUS", done.stderr)
 
+    def test_dig_prints_what_dig_users_expect(self):
+        text = self.dig("one.internal", "AAAA", "-a", "two")
+        self.assertRegex(text, r"(?m)^;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: \d+$")
+        self.assertRegex(text, r"(?m)^;; flags: qr aa rd ra; QUERY: 1, ANSWER: 3, AUTHORITY: 0, ADDITIONAL: 1$")
+        self.assertRegex(text, r"(?m)^;; OPT PSEUDOSECTION:\n; EDNS: version: 0, flags:; udp: 1232$")
+        self.assertRegex(text, r"(?m)^;; QUESTION SECTION:\n;one\.internal\.\s+IN\s+AAAA$")
+        self.assertRegex(text, r"(?m)^;; ANSWER SECTION:\none\.internal\.\s+5\s+IN\s+AAAA\s+fdaa:")
+        self.assertRegex(text, r"(?m)^;; Query time: \d+ msec\n;; SERVER: fdaa::3#53 \(UDP\)\n;; WHEN: .*\n;; MSG SIZE  rcvd: \d+$")
+        text = self.dig("one.internal", "A", "+tcp", "+noedns")
+        self.assertNotIn("PSEUDOSECTION", text)
+        self.assertRegex(text, r"(?m)^;; AUTHORITY SECTION:\ninternal\.\s+5\s+IN\s+SOA\s")
+        self.assertIn("(TCP)", text)
+
+    def test_dig_takes_words_as_dig_does(self):
+        self.assertEqual(self.short("one.internal", "+short"), self.addresses("one"))
+        self.assertEqual(sorted(self.dig("AAAA", "one.internal", "+short").split()), self.addresses("one"))
+        self.assertEqual(self.stage.flylocal("dig", "-t", "TXT", "_apps.internal", "+short").stdout.split(), self.short("_apps.internal", "TXT"))
+        self.assertEqual(self.dig("one.internal", "A", "TXT", "AAAA", "+noall", "+answer").count("AAAA"), 3)
+        self.assertNotIn(" rd", self.dig("one.internal", "AAAA", "+norecurse"))
+        machine = self.up.machine("two")
+        nibbles = ".".join(reversed(socket.inet_pton(socket.AF_INET6, machine["private_ip"]).hex()))
+        self.assertIn(f";{nibbles}.ip6.arpa.", self.stage.flylocal("dig", "-x", machine["private_ip"]).stdout)
+        done = self.stage.flylocal("dig", "one.internal", "+shrot")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("did you mean +short?", done.stderr)
+
+    # ---- who asked what
+
+    def log(self, *options):
+        done = self.stage.flylocal("dns", "log", "--json", *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_the_log_shows_what_a_machine_asked_and_the_answer(self):
+        machine = self.up.machines("one")[0]
+        before = time.time()
+        self.ask_inside("tcp", "GLOBAL.one.internal")
+        entry = self.log("--machine", machine["id"], "--name", "global.one")[-1]
+        self.assertEqual({key: entry[key] for key in ("app", "machine", "client", "network", "transport", "name", "type", "rcode", "origin", "cut", "truncated")},
+                         {"app": "one", "machine": machine["id"], "client": machine["private_ip"], "network": "personal/default", "transport": "tcp",
+                          "name": "GLOBAL.one.internal", "type": "AAAA", "rcode": "NOERROR", "origin": "zone", "cut": False, "truncated": False})
+        self.assertEqual(sorted(entry["answers"]), self.addresses("one"))
+        self.assertLess(abs(entry["timestamp"] / 1000 - before), harness.PATIENCE)
+        self.assertGreater(entry["took_ms"], 0)
+        text = self.assert_ok(self.stage.flylocal("dns", "log", "--machine", machine["id"], "--name", "global.one", "-n", "1")).stdout
+        self.assertRegex(text, rf"^[0-9:.]+ one\[{machine['id']}\] AAAA GLOBAL\.one\.internal -> fdaa:\S+, fdaa:\S+, fdaa:\S+ \(zone, [0-9.]+ ms, tcp\)\n$")
+
+    def test_the_log_shows_what_had_no_answer(self):
+        self.ask_inside("udp", "log-a.two.internal", app="far")
+        self.ask_inside("udp", "one.internal", "A")
+        self.assertIn("AAAA log-a.two.internal -> NXDOMAIN (zone, ", self.stage.flylocal("dns", "log", "-a", "far").stdout)
+        self.assertIn("A one.internal -> no A record (zone, ", self.stage.flylocal("dns", "log", "-a", "one").stdout)
+
+    def test_the_log_is_filtered(self):
+        self.ask_inside("udp", "filter-me.internal", app="one")
+        self.ask_inside("udp", "filter-me.internal", app="far")
+        self.short("filter-me.internal", "A", code=1)
+        self.assertEqual({entry["app"] for entry in self.log("--name", "Filter-Me")}, {"one", "far", "flylocal"})
+        self.assertEqual({entry["app"] for entry in self.log("-a", "far")}, {"far"})
+        self.assertEqual({entry["network"] for entry in self.log("-a", "far")}, {"personal/elsewhere"})
+        self.assertEqual({(entry["app"], entry["machine"]) for entry in self.log("-a", "flylocal")}, {("flylocal", "")})
+        self.assertEqual([entry["name"] for entry in self.log("--name", "filter-me", "-n", "1")], ["filter-me.internal"])
+        self.assertEqual(self.log("-n", "0"), [])
+        numbers = [entry["number"] for entry in self.log()]
+        self.assertEqual(numbers, sorted(set(numbers)))
+        done = self.stage.flylocal("dns", "log", "-a", "none")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("none", done.stderr)
+
+    def test_following_shows_the_next_question(self):
+        self.ask_inside("udp", "before.internal")
+        follow = self.stage.popen(harness.binary(), "dns", "log", "-f", "--json", "-n", "0", stdout=subprocess.PIPE, text=True)
+        shown = []
+        reader = threading.Thread(target=lambda: shown.extend(follow.stdout), daemon=True)
+        reader.start()
+
+        def asked():
+            # Until it follows, a question is one of those before.
+            self.ask_inside("udp", "next.internal", app="far")
+            return shown
+        harness.eventually(asked, "a further question is shown")
+        first = json.loads(shown[0])
+        self.assertEqual((first["app"], first["name"], first["rcode"]), ("far", "next.internal", "NXDOMAIN"))
+        follow.terminate()
+        follow.wait(harness.PATIENCE)
+
+    def test_a_reader_that_comes_late_is_told_what_it_missed(self):
+        # More questions than the log holds, from one machine; the API is asked for all from the first on.
+        code = ("import socket\ns = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\ns.connect(('fdaa::3', 53))\ns.settimeout(60)\n"
+                "query = bytes.fromhex('000101000001000000000000') + b'\\4many\\10internal\\0\\0\\x1c\\0\\1'\n"
+                "for _ in range(4200):\n    s.send(query)\n    s.recv(512)\nprint('done')\n")
+        self.assertEqual(self.up.python(code, machine=self.up.machine("two")["id"]).strip(), "done")
+        done = self.stage.run("curl", "--silent", "--max-time", "60", "--unix-socket", self.stage.control_socket, "http://localhost/flylocal/v1/dns/log?since=0")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(len(lines), 1 + 4096)
+        self.assertEqual(lines[0], {"missed": lines[1]["number"]})
+        self.assertGreaterEqual(lines[0]["missed"], 4200 - 4096)
+        self.assertEqual([line["number"] for line in lines[1:]], list(range(lines[1]["number"], lines[1]["number"] + 4096)))
+
+    # ---- why a name has no address
+
+    def explained(self, name, *options):
+        done = self.stage.flylocal("explain", "dns", name, "--json", *options)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        answer = json.loads(done.stdout)
+        self.assertEqual(done.returncode, 1 if answer["resolves"] is False else 0)
+        return answer
+
+    def test_explanations_agree_with_the_resolver(self):
+        machine = self.up.machines("one")[0]["id"]
+        # Other tests let it ask for IPv4 addresses; that it asks for both makes this one the same in any order.
+        self.ask_inside("udp", "one.internal")
+        expected = {"one.internal": "resolves", "global.one.internal": "resolves", "iad.one.internal": "resolves", "jobs.process.one.internal": "resolves",
+                    f"{machine}.vm.one.internal": "resolves", "localhost": "resolves", "syd.one.internal": "none-in-region", "cron.process.one.internal": "none-in-group",
+                    "00000000000000.vm.one.internal": "no-such-machine", "vms.one.internal": "text-name", "_apps.internal": "text-name", "far.internal": "other-network",
+                    "oen.internal": "no-such-app", "admin.one.internal": "unknown-form", "vm.one.internal": "unknown-form", "internal": "apex"}
+        for name, code in expected.items():
+            explained = self.explained(name)
+            self.assertEqual(explained["code"], code, name)
+            answer = self.stage.flylocal("dig", name, "AAAA").stdout
+            has_address = "ANSWER: 0" not in answer
+            self.assertEqual(explained["resolves"], has_address, name)
+            if has_address and name != "localhost":
+                self.assertEqual(sorted(target["address"] for target in explained["targets"]), self.short(name), name)
+            for rcode in ("NXDOMAIN", "NOERROR"):
+                if rcode in explained["found"]:
+                    self.assertIn(f"status: {rcode}", answer, name)
+
+    def test_explain_dns_says_what_to_do(self):
+        done = self.stage.flylocal("explain", "dns", "oen.internal")
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stdout.startswith("oen.internal: no app oen in this sandbox  [no-such-app]\n"), done.stdout)
+        self.assertIn("Did you mean one.internal?", done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines()[1:])), 100)
+        self.assertIn("one.internal", self.explained("one")["fix"])
+        self.assertEqual(self.explained("far.internal", "-a", "far")["code"], "resolves")
+        self.assertEqual(self.explained("one.internal", "-a", "far")["code"], "other-network")
+        self.assertEqual(self.explained("http://one.internal:8080/")["code"], "malformed")
+        done = self.stage.flylocal("explain", "dns", "one.internal", "-a", "none")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("no app none", done.stderr)
+
     # ---- from inside
 
     def test_the_resolver_answers_inside_over_udp_and_tcp(self):
@@ -195,6 +338,33 @@ class Changes(Asking):
         self.assert_ok(self.stage.flylocal("machine", "start", machine["id"]))
         self.assertEqual(self.short("one.internal"), every)
 
+    def test_a_name_whose_machines_are_stopped_is_explained(self):
+        self.up = self.stage.up(self.stage.app("one", service=False))
+        machine = self.up.machine()["id"]
+        self.assert_ok(self.stage.flylocal("machine", "stop", machine))
+        done = self.stage.flylocal("explain", "dns", "one.internal")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[all-stopped]", done.stdout)
+        self.assertIn(f"{machine} is stopped", done.stdout)
+        self.assertIn(f"flylocal machine start {machine}", done.stdout)
+        self.assertIn("one.flycast", done.stdout)
+        self.assert_ok(self.stage.flylocal("machine", "start", machine))
+        self.assertIn("[resolves]", self.assert_ok(self.stage.flylocal("explain", "dns", "one.internal")).stdout)
+        self.assert_ok(self.stage.flylocal("scale", "count", "0"))
+        self.assertIn("[no-machines]", self.stage.flylocal("explain", "dns", "one.internal").stdout)
+
+    def test_who_asked_for_ipv4_only_is_named_with_the_fix(self):
+        self.up = self.stage.up(self.stage.app("one", service=False))
+        machine = self.up.machine()["id"]
+        self.assertIsNone(self.lookup("one.internal", "AF_INET"))
+        # A question for AAAA may follow that for A, so the verdict takes two seconds.
+        text = harness.eventually(lambda: (text := self.stage.flylocal("explain", "dns", "one.internal").stdout) and "[asks-ipv4-only]" in text and text,
+                                  lambda: self.stage.flylocal("explain", "dns", "one.internal").stdout)
+        self.assertIn(machine, text)
+        self.assertIn("create_connection", text)  # what helps a Python program
+        self.assertEqual(self.lookup("one.internal", "AF_INET6"), self.addresses("one"))
+        self.assertIn("[resolves]", self.stage.flylocal("explain", "dns", "one.internal").stdout)
+
     def test_names_are_answered_while_machines_come_and_go(self):
         # Each change moves ports of the network's bridge; nobody who was there before may notice.
         self.up = self.stage.up(self.stage.app("one"))
@@ -270,6 +440,10 @@ class HostsResolver(Asking, harness.Case):
         self.assertTrue(any(b"\x07outside\x07example\x00" in query.lower() for query in asked), asked)
         self.assertEqual(self.short("outside.example", "AAAA", "--tcp"), ["2001:db8::7"])
         self.assertFalse([query for query in asked if b"\x08internal\x00" in query.lower()])
+        self.assertRegex(self.stage.flylocal("dns", "log", "--name", "outside").stdout, r"flylocal AAAA outside\.example -> 2001:db8::7 \((upstream|cache), ")
+        explained = json.loads(self.stage.flylocal("explain", "dns", "outside.example", "--json").stdout)
+        self.assertEqual((explained["code"], explained["resolves"]), ("outside", True))
+        self.assertIn("2001:db8::7", explained["found"])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Running {
     auto promise = std::make_shared<std::promise<wire::Message>>();
     auto answer = promise->get_future();
     on_own_thread([&] {
-      service_.forward(parse_query(query).query, transport, [promise](std::span<const std::uint8_t> response) {
+      service_.forward(parse_query(query).query, NetworkId{}, {}, transport, [promise](std::span<const std::uint8_t> response) {
         promise->set_value(wire::decode({response.begin(), response.end()}));
       });
     });
@@ -191,7 +191,7 @@ TEST_CASE("those who wait for one reply are bounded: more are SERVFAIL at once")
   std::promise<void> both;
   running.on_own_thread([&] {
     for (int i = 0; i < 2; ++i)
-      running.service().forward(parse_query(wire::query("example.com", wire::kA)).query, Transport::udp,
+      running.service().forward(parse_query(wire::query("example.com", wire::kA)).query, NetworkId{}, {}, Transport::udp,
                                 [&both, i](std::span<const std::uint8_t>) { if (i == 1) both.set_value(); });
   });
   CHECK(running.counted().joined == 1025);
@@ -247,7 +247,7 @@ TEST_CASE("after stop() nobody is answered, and what askers hold is let go") {
   std::atomic<int> delivered{0};
   auto ask = [&](const char* name) {
     running.on_own_thread([&] {
-      running.service().forward(parse_query(wire::query(name, wire::kA)).query, Transport::udp,
+      running.service().forward(parse_query(wire::query(name, wire::kA)).query, NetworkId{}, {}, Transport::udp,
                                 [held, &delivered](std::span<const std::uint8_t>) { ++delivered; });
     });
   };
