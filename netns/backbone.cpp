@@ -110,6 +110,11 @@ Result<> Backbone::attach_peer(const SixPnNetwork& network, const std::string& v
   return join_six_pn(*inside, network, address, kPeerPrefixLength);
 }
 
+Result<> Backbone::add_public_address(const boost::asio::ip::address& address) {
+  // On the loopback, so that it is no source for what leaves by a bridge (RFC 6724 5, rule 5).
+  return netlink_.add_address(kLoopback, address, address.is_v4() ? 32 : 128);
+}
+
 Result<> Backbone::detach(const SixPnNetwork& network, const GuestNetwork& guest) {
   if (auto done = netlink_.delete_link(guest.veth); !done) return done;
   auto bridge = netlink_.index_of(network.bridge);

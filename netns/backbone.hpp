@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/address_v4.hpp>
 #include <boost/asio/ip/address_v6.hpp>
 #include <boost/asio/ip/network_v4.hpp>
@@ -61,6 +62,9 @@ class Backbone {
   /// peer of the platform has it (platform facts 2.2).
   Result<> attach_peer(const SixPnNetwork& network, const std::string& veth, const boost::asio::ip::address_v6& address,
                        const NetworkNamespace& peer_namespace);
+  /// Makes `address`, of the world outside, one of this namespace: guests of every network reach it here, over the
+  /// routes that they have for all the rest of the world.
+  Result<> add_public_address(const boost::asio::ip::address& address);
   /// Takes the guest off the network at once. Without it the kernel does so, some time after the guest's end.
   Result<> detach(const SixPnNetwork& network, const GuestNetwork& guest);
 

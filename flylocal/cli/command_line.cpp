@@ -139,6 +139,9 @@ class Program {
     sub->add_option("--cmd", options.command, "What the machines run, where fly.toml does not say");
     sub->add_option("-c,--config", options.config_file, "Another file than fly.toml");
     sub->add_option("--expect", options.expect, "What other machines must reach over 6PN, e.g. 6pn:5432; may be given several times")->allow_extra_args(false)->take_all();
+    sub->add_option("--dns", options.dns_servers, "Ask this name server for names outside instead of the host's; may be given several times")->allow_extra_args(false)->take_all();
+    sub->add_option("--dns-order", options.dns_order, "The order of several addresses in an answer: fixed (default) or random");
+    sub->add_flag("--ptr", options.reverse_names, "Give 6PN addresses reverse names, which Fly.io does not");
   }
   void add_report(CLI::App* sub, ReportOptions& options) {
     sub->add_option("--format", options.formats, fmt::format("The report's form: {}; FORM=FILE writes a file; may be given several times", fmt::join(report::form_names(), ", ")))

@@ -11,12 +11,14 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "dns/resolv_conf.hpp"
 #include "flylocal/api/routes.hpp"
 #include "flylocal/cli/exit_code.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/version.hpp"
+#include "flylocal/project/dns_choice.hpp"
 #include "flylocal/project/load.hpp"
 #include "netns/privilege.hpp"
 
@@ -27,6 +29,41 @@ std::vector<asio::ip::udp::endpoint> host_resolvers() {
   std::ifstream file("/etc/resolv.conf");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return dns::parse_resolv_conf(text).upstreams;
+}
+
+/// What the command line says of the resolver; complains and returns nothing when it is wrong.
+std::optional<launch::DnsChoices> chosen_dns(const ProjectOptions& options) {
+  launch::DnsChoices choices;
+  if (options.dns_order == "random") {
+    choices.order = dns::AnswerOrder::random;
+  } else if (options.dns_order == "fixed") {
+    choices.order = dns::AnswerOrder::fixed;
+  } else if (!options.dns_order.empty()) {
+    complain(fmt::format("--dns-order: found {:?}, allowed: fixed, random", options.dns_order));
+    return std::nullopt;
+  }
+  if (options.reverse_names) choices.reverse_names = true;
+  for (const std::string& word : options.dns_servers) {
+    const auto server = dns::parse_upstream(word);
+    if (!server) {
+      complain("--dns: " + server.error().message);
+      return std::nullopt;
+    }
+    choices.servers.push_back(*server);
+  }
+  return choices;
+}
+
+/// Two apps cannot have one domain; complains and says so.
+bool have_domains_of_their_own(const std::vector<project::AppSpec>& apps) {
+  std::map<std::string, const project::AppSpec*> owners;
+  for (const project::AppSpec& app : apps)
+    for (const std::string& domain : app.domains)
+      if (const auto [owner, is_new] = owners.emplace(domain, &app); !is_new) {
+        complain(fmt::format("{} is a domain of {} and of {}: it can be one app's only", domain, owner->second->name, app.name));
+        return false;
+      }
+  return true;
 }
 
 /// The ports of "6pn:PORT" words; complains and returns nothing when one is something else.
@@ -70,7 +107,7 @@ std::optional<std::vector<project::AppSpec>> load_projects(const ProjectOptions&
     apps.push_back(std::move(*loaded.app));
     apps.back().six_pn_ports.insert(apps.back().six_pn_ports.end(), expected->begin(), expected->end());
   }
-  if (failed) return std::nullopt;
+  if (failed || !have_domains_of_their_own(apps)) return std::nullopt;
   return apps;
 }
 
@@ -185,8 +222,13 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
     complain(error.message);
     return kCannotRun;
   };
+  const auto dns_choices = chosen_dns(options);
+  if (!dns_choices) return kCannotRun;
   auto apps = load_projects(options, how.chatter);
   if (!apps) return kCannotRun;
+  project::DnsSettings dns_settings = project::choose_dns(*dns_choices, *apps);
+  if (how.chatter == Chatter::kOn)
+    for (const std::string& note : dns_settings.notes) fmt::print(stderr, "{}\n", paint(Colour::kDim, printable(note)));
   if (how.with_peer) apps->push_back(peer_app(apps->front()));
   auto directory = store::state_directory();
   if (!directory) return cannot(directory.error());
@@ -203,8 +245,13 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_files_limit();
   asio::io_context context(1);
-  auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps),
-                                          {host_resolvers(), std::string(kVersion), how.host_ports});
+  sandbox::Sandbox::Options sandbox_options;
+  sandbox_options.upstream_resolvers = dns_settings.servers.empty() ? host_resolvers() : std::move(dns_settings.servers);
+  sandbox_options.version = kVersion;
+  sandbox_options.host_ports = how.host_ports;
+  sandbox_options.answer_order = dns_settings.order;
+  sandbox_options.reverse_names = dns_settings.reverse_names;
+  auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps), std::move(sandbox_options));
   if (!sandbox) {
     // A busy port is the user's to free; anything else may be the host's refusal.
     const bool is_port = sandbox.error().code == std::errc::address_in_use;

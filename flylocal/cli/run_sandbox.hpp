@@ -18,6 +18,9 @@ struct ProjectOptions {
   std::optional<std::string> command;
   std::optional<std::string> config_file;
   std::vector<std::string> expect;  ///< "6pn:PORT": what other machines must reach
+  std::vector<std::string> dns_servers;  ///< name servers that are asked instead of the host's
+  std::string dns_order;                 ///< "fixed" or "random"; empty: as the projects say
+  bool reverse_names = false;            ///< 6PN addresses have names
 };
 
 /// Where notes and progress go: people's terminal, or nowhere when stdout carries JSON.

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "dns/resolv_conf.hpp"
 #include "flylocal/config/closest_name.hpp"
 #include "flylocal/config/toml_precheck.hpp"
 #include "flylocal/launch/shell_words.hpp"
@@ -48,13 +49,39 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
+/// A lower-case name as certificates have them: letters, digits and hyphens in labels of at most 63 (RFC 1123 2.1), two
+/// labels at least, the last of which no number has (that would be an address).
+bool is_host_name(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::size_t kMaxName = 253, kMaxLabel = 63;
+  if (name.size() > kMaxName || name.find('.') == std::string_view::npos) return false;
+  std::string_view label;
+  for (std::size_t begin = 0; begin <= name.size(); begin += label.size() + 1) {
+    label = name.substr(begin, name.find('.', begin) - begin);
+    const bool fits = !label.empty() && label.size() <= kMaxLabel && label.front() != '-' && label.back() != '-' &&
+                      std::all_of(label.begin(), label.end(), [&](char c) {
+                        return c == '-' || kLower.find(c) != std::string_view::npos || kDigits.find(c) != std::string_view::npos;
+                      });
+    if (!fits) return false;
+  }
+  return label.find_first_not_of(kDigits) != std::string_view::npos;
+}
+
+/// The end of a host name that the platform, or the machine itself, answers for; empty where it is anybody's.
+std::string_view own_top_of(std::string_view name) {
+  for (const std::string_view top : {".internal", ".flycast", ".localhost", ".fly.dev"})
+    if (name.ends_with(top) || name == top.substr(1)) return top.substr(1);
+  return {};
+}
+
 class ProjectFileReader {
  public:
   explicit ProjectFileReader(const std::string& file_name) : file_name_(file_name) {}
 
   ProjectFileReading run(const toml::table& root) {
     static constexpr std::string_view kKeys[] = {"organization", "network",      "machines", "ports",
-                                                 "commands",     "secrets_file", "env",      "expect",   "ip_addresses"};
+                                                 "commands",     "secrets_file", "env",      "expect",   "ip_addresses",
+                                                 "domains",      "dns"};
     for (const auto& [key, node] : root) {
       const std::string name(key.str());
       if (name == "organization" || name == "network") {
@@ -73,6 +100,10 @@ class ProjectFileReader {
         read_env(node);
       } else if (name == "ip_addresses") {
         read_ip_addresses(node);
+      } else if (name == "domains") {
+        read_domains(node);
+      } else if (name == "dns") {
+        read_dns(node);
       } else if (name == "secrets_file") {
         read_secrets_file(node);
       } else {
@@ -209,6 +240,61 @@ class ProjectFileReader {
       const auto* const found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& one) { return text && one.first == *text; });
       if (found == std::end(kKinds)) wrong(item, "ip_addresses", kAllowed);
       else file_.ip_addresses.insert(found->second);
+    }
+  }
+
+  void read_domains(const toml::node& node) {
+    static constexpr std::string_view kAllowed = "a list of host names, e.g. [\"example.com\", \"www.example.com\"]";
+    const toml::array* const list = node.as_array();
+    if (list == nullptr) return wrong(node, "domains", kAllowed);
+    for (const toml::node& item : *list) {
+      std::string name = item.value_exact<std::string>().value_or("");
+      std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+      if (!is_host_name(name)) {
+        wrong(item, "domains", kAllowed);
+      } else if (const std::string_view own = own_top_of(name); !own.empty()) {
+        problem(item.source(), "domains", fmt::format("{} cannot be a domain of the app: names under {} are the platform's own", name, own));
+      } else if (std::find(file_.domains.begin(), file_.domains.end(), name) == file_.domains.end()) {
+        file_.domains.push_back(std::move(name));
+      }
+    }
+  }
+
+  void read_dns(const toml::node& node) {
+    static constexpr std::string_view kKeys[] = {"order", "reverse", "servers"};
+    const toml::table* const table = node.as_table();
+    if (table == nullptr) return wrong(node, "dns", "a table, e.g. [dns] with the line order = \"random\"");
+    for (const auto& [key, value] : *table) {
+      const std::string path = fmt::format("dns.{}", key.str());
+      if (key.str() == "order") {
+        const std::string order = value.value_exact<std::string>().value_or("");
+        if (order == "fixed") file_.dns.order = dns::AnswerOrder::fixed;
+        else if (order == "random") file_.dns.order = dns::AnswerOrder::random;
+        else wrong(value, path, "\"fixed\" or \"random\"");
+      } else if (key.str() == "reverse") {
+        file_.dns.reverse_names = value.value_exact<bool>();
+        if (!file_.dns.reverse_names) wrong(value, path, "true or false");
+      } else if (key.str() == "servers") {
+        read_dns_servers(path, value);
+      } else {
+        unknown_key(key, path, kKeys);
+      }
+    }
+  }
+
+  void read_dns_servers(const std::string& path, const toml::node& node) {
+    static constexpr std::string_view kAllowed = "a list of name servers, e.g. [\"1.1.1.1\", \"[2606:4700:4700::1111]:53\"]";
+    const toml::array* const list = node.as_array();
+    if (list == nullptr || list->empty()) return wrong(node, path, kAllowed);
+    for (const toml::node& item : *list) {
+      const std::optional<std::string> text = item.value_exact<std::string>();
+      if (!text) {
+        wrong(item, path, kAllowed);
+      } else if (const auto server = dns::parse_upstream(*text); !server) {
+        problem(item.source(), path, server.error().message);
+      } else {
+        file_.dns.servers.push_back(*server);
+      }
     }
   }
 

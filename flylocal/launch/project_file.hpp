@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/ip/udp.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dns/zone.hpp"
 #include "flylocal/launch/file_problem.hpp"
 
 namespace flylocal::launch {
@@ -40,6 +42,13 @@ struct Expectation {
 /// The kinds of addresses that an app can have on Fly.io, as `fly ips list` tells them apart.
 enum class IpAddressKind { kV4, kSharedV4, kV6, kPrivateV6 };
 
+/// [dns]: how the sandbox's resolver is to work. What is not said is left to others.
+struct DnsChoices {
+  std::optional<dns::AnswerOrder> order;
+  std::optional<bool> reverse_names;
+  std::vector<boost::asio::ip::udp::endpoint> servers;  ///< Who is asked for names outside; empty: not said.
+};
+
 /// flylocal.toml beside fly.toml: what fly.toml cannot say. Every part is optional.
 struct ProjectFile {
   std::string organization = "personal";
@@ -54,6 +63,9 @@ struct ProjectFile {
   std::vector<Expectation> expect;
   /// What the app has on Fly.io; empty: not said.
   std::set<IpAddressKind> ip_addresses;
+  /// The app's own host names on Fly.io, in lower case, each once.
+  std::vector<std::string> domains;
+  DnsChoices dns;
 };
 
 /// Either the file's contents, or the problems that kept us from them (all of them).

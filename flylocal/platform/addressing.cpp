@@ -42,6 +42,18 @@ NetworkNumber network_number(std::string_view organization, std::string_view net
   return number + 1;
 }
 
+std::map<std::string, AppNumber> app_numbers(const std::set<std::string>& apps) {
+  std::map<std::string, AppNumber> numbers;
+  std::set<AppNumber> taken;
+  for (const std::string& app : apps) {
+    std::string key = app;
+    auto number = [&] { return static_cast<AppNumber>(hash(key) % 0xfffe + 1); };
+    while (!taken.insert(number()).second) key += '#';
+    numbers.emplace(app, number());
+  }
+  return numbers;
+}
+
 address_v6 network_prefix(NetworkNumber network) { return assemble(network, 0, 0, 0); }
 
 address_v6 six_pn_address(NetworkNumber network, std::string_view region, std::uint32_t machine_part) {
@@ -49,6 +61,14 @@ address_v6 six_pn_address(NetworkNumber network, std::string_view region, std::u
 }
 
 address_v6 peer_address(NetworkNumber network) { return assemble(network, kHostPrefix | 1, 0x0000000a, 2); }
+
+address_v6 flycast_address(NetworkNumber network, AppNumber app) { return assemble(network, 1, 0, app); }
+
+boost::asio::ip::address_v4 public_ipv4(AppNumber app) { return boost::asio::ip::address_v4((198u << 24) | (18u << 16) | app); }
+
+address_v6 public_ipv6(AppNumber app) {
+  return address_v6({0x20, 0x01, 0x00, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, static_cast<unsigned char>(app >> 8), static_cast<unsigned char>(app)});
+}
 
 boost::asio::ip::address_v4 private_ipv4(std::uint32_t block) {
   return boost::asio::ip::address_v4((172u << 24) | (19u << 16) | (block * 8 + 2));

@@ -45,6 +45,10 @@ struct AppSpec {
   std::vector<std::uint16_t> six_pn_ports;
   /// flylocal.toml's ip_addresses: what the app has on Fly.io; empty: not said.
   std::set<launch::IpAddressKind> ip_addresses;
+  /// flylocal.toml's domains: host names of the app beside its own under fly.dev, in lower case.
+  std::vector<std::string> domains;
+  /// flylocal.toml's [dns].
+  launch::DnsChoices dns;
 };
 
 }  // namespace flylocal::project

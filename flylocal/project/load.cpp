@@ -201,6 +201,8 @@ void Loader::build_app() {
   app.host_ports = file_->ports;
   for (const launch::Expectation& expectation : file_->expect) app.six_pn_ports.push_back(expectation.six_pn_port);
   app.ip_addresses = file_->ip_addresses;
+  app.domains = file_->domains;
+  app.dns = file_->dns;
   if (file_->secrets_file) {
     launch::SecretsReading secrets = launch::load_secrets(directory_ / *file_->secrets_file);
     for (launch::FileProblem& problem : secrets.problems)

@@ -58,62 +58,82 @@ Result<std::uint16_t> free_port(bool ipv6) {
   return last;
 }
 
+/// Collects what the services of one app offer.
+class Offer {
+ public:
+  explicit Offer(const project::AppSpec& app) : app_(app) {}
+  void add_service(const project::GroupSpec& group, const config::Service& service);
+  PortOffer take() { return std::move(offer_); }
+
+ private:
+  void add_port(OfferedPort port);
+
+  const project::AppSpec& app_;
+  PortOffer offer_;
+};
+
+void Offer::add_service(const project::GroupSpec& group, const config::Service& service) {
+  if (service.protocol == config::TransportProtocol::kUdp) {
+    offer_.notes.push_back(fmt::format("{}: UDP services are not published yet (internal_port {})", app_.name, service.internal_port));
+    return;
+  }
+  for (const config::ServicePort& port : service.ports) {
+    if (port.has(config::Handler::kTls) || port.has(config::Handler::kPgTls) || port.has(config::Handler::kProxyProto)) {
+      offer_.notes.push_back(fmt::format("{}: port {} is not published: TLS and the PROXY protocol are not emulated yet", app_.name,
+                                         port.range.first));
+      continue;
+    }
+    if (port.range.last - port.range.first >= kMaxRange) {
+      offer_.notes.push_back(fmt::format("{}: ports {} to {} are not published: more than {} ports; reach a machine with "
+                                         "`flylocal proxy LOCAL:REMOTE -a {}`",
+                                         app_.name, port.range.first, port.range.last, kMaxRange, app_.name));
+      continue;
+    }
+    const auto handling = port.has(config::Handler::kHttp) ? proxy::Handling::http : proxy::Handling::tcp;
+    for (int external = port.range.first; external <= port.range.last; ++external)
+      add_port({static_cast<std::uint16_t>(external), handling, {app_.name, group.config.group, service.internal_port}});
+  }
+}
+
+void Offer::add_port(OfferedPort port) {
+  const bool is_taken = std::any_of(offer_.ports.begin(), offer_.ports.end(),
+                                    [&](const OfferedPort& other) { return other.external_port == port.external_port; });
+  if (is_taken)
+    offer_.notes.push_back(fmt::format("{}: port {} is offered by more than one service; the first one is published", app_.name, port.external_port));
+  else
+    offer_.ports.push_back(std::move(port));
+}
+
 class Planner {
  public:
   explicit Planner(HostPorts host_ports) : host_ports_(host_ports) {}
-  Result<> add_service(const project::AppSpec& app, const project::GroupSpec& group, const config::Service& service);
+  Result<> add_app(const project::AppSpec& app);
   PortPlan take() { return std::move(plan_); }
 
  private:
-  Result<> add_port(const project::AppSpec& app, std::uint16_t external, proxy::Handling handling,
-                    PublishedPort::Backend backend);
+  Result<> add_port(const project::AppSpec& app, OfferedPort offered);
 
   HostPorts host_ports_;
   PortPlan plan_;
   bool ipv6_ = host_has_ipv6();
 };
 
-Result<> Planner::add_service(const project::AppSpec& app, const project::GroupSpec& group, const config::Service& service) {
-  const PublishedPort::Backend backend{app.name, group.config.group, service.internal_port};
-  if (service.protocol == config::TransportProtocol::kUdp) {
-    plan_.notes.push_back(fmt::format("{}: UDP services are not published yet (internal_port {})", app.name, service.internal_port));
-    return {};
-  }
-  for (const config::ServicePort& port : service.ports) {
-    if (port.has(config::Handler::kTls) || port.has(config::Handler::kPgTls) || port.has(config::Handler::kProxyProto)) {
-      plan_.notes.push_back(fmt::format("{}: port {} is not published: TLS and the PROXY protocol are not emulated yet", app.name,
-                                        port.range.first));
-      continue;
-    }
-    const bool http = port.has(config::Handler::kHttp);
-    if (port.range.last - port.range.first >= kMaxRange) {
-      plan_.notes.push_back(fmt::format("{}: ports {} to {} are not published: more than {} ports; reach a machine with "
-                                        "`flylocal proxy LOCAL:REMOTE -a {}`",
-                                        app.name, port.range.first, port.range.last, kMaxRange, app.name));
-      continue;
-    }
-    for (int external = port.range.first; external <= port.range.last; ++external)
-      if (auto added = add_port(app, static_cast<std::uint16_t>(external),
-                                http ? proxy::Handling::http : proxy::Handling::tcp, backend);
-          !added)
-        return added;
-  }
+Result<> Planner::add_app(const project::AppSpec& app) {
+  PortOffer offer = offered_ports(app);
+  plan_.notes.insert(plan_.notes.end(), offer.notes.begin(), offer.notes.end());
+  for (OfferedPort& port : offer.ports)
+    if (auto added = add_port(app, std::move(port)); !added) return added.error();
   return {};
 }
 
-Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, proxy::Handling handling,
-                           PublishedPort::Backend backend) {
+Result<> Planner::add_port(const project::AppSpec& app, OfferedPort offered) {
+  const std::uint16_t external = offered.external_port;
   const auto chosen = app.host_ports.find(external);
   for (PublishedPort& port : plan_.ports) {
     if (port.external_port != external) continue;
-    const bool same_app = std::any_of(port.backends.begin(), port.backends.end(), [&](auto& b) { return b.app == app.name; });
-    if (same_app) {
-      plan_.notes.push_back(fmt::format("{}: port {} is offered by more than one service; the first one is published", app.name, external));
-      return {};
-    }
-    if (host_ports_ == HostPorts::kUsual && handling == proxy::Handling::http && port.handling == handling &&
+    if (host_ports_ == HostPorts::kUsual && offered.handling == proxy::Handling::http && port.handling == offered.handling &&
         (chosen == app.host_ports.end() || chosen->second == port.host_port)) {
-      port.backends.push_back(std::move(backend));
+      port.backends.push_back(std::move(offered.backend));
       return {};
     }
   }
@@ -147,8 +167,8 @@ Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, 
   port.id = static_cast<proxy::ListenerId>(plan_.ports.size() + 1);
   port.external_port = external;
   port.host_port = got;
-  port.handling = handling;
-  port.backends.push_back(std::move(backend));
+  port.handling = offered.handling;
+  port.backends.push_back(std::move(offered.backend));
   port.listeners = std::move(*listeners);
   plan_.ports.push_back(std::move(port));
   return {};
@@ -156,17 +176,25 @@ Result<> Planner::add_port(const project::AppSpec& app, std::uint16_t external, 
 
 }  // namespace
 
+PortOffer offered_ports(const project::AppSpec& app) {
+  Offer offer(app);
+  for (const auto& [name, group] : app.groups)
+    for (const config::Service& service : group.config.services) offer.add_service(group, service);
+  return offer.take();
+}
+
 Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps, HostPorts host_ports) {
   Planner planner(host_ports);
   for (const project::AppSpec& app : apps)
-    for (const auto& [name, group] : app.groups)
-      for (const config::Service& service : group.config.services)
-        if (auto added = planner.add_service(app, group, service); !added) return added.error();
+    if (auto added = planner.add_app(app); !added) return added.error();
   return planner.take();
 }
 
-std::vector<std::string> host_names(const std::string& app) {
-  return {app + ".localhost", app + ".fly.dev", app + ".internal", app + ".flycast"};
+std::vector<std::string> host_names(const project::AppSpec& app) {
+  std::vector<std::string> names;
+  for (const char* top : {".localhost", ".fly.dev", ".internal", ".flycast"}) names.push_back(app.name + top);
+  names.insert(names.end(), app.domains.begin(), app.domains.end());
+  return names;
 }
 
 }  // namespace flylocal::sandbox

@@ -29,6 +29,20 @@ struct PublishedPort {
   std::vector<UniqueFd> listeners;  ///< 127.0.0.1 and, where the host has it, ::1; handed to the proxy once
 };
 
+/// A port on which Fly Proxy takes traffic for an app, and who gets it.
+struct OfferedPort {
+  std::uint16_t external_port = 0;
+  proxy::Handling handling = proxy::Handling::http;
+  PublishedPort::Backend backend;
+};
+
+/// What an app's services offer, as far as it is emulated, each external port once; and a note for what is not.
+struct PortOffer {
+  std::vector<OfferedPort> ports;
+  std::vector<std::string> notes;
+};
+PortOffer offered_ports(const project::AppSpec& app);
+
 /// All ports of a sandbox, and what could not be had.
 struct PortPlan {
   std::vector<PublishedPort> ports;
@@ -47,7 +61,7 @@ enum class HostPorts {
 /// replaced by the next free one, unless flylocal.toml names it: then it is an Error.
 Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps, HostPorts host_ports = HostPorts::kUsual);
 
-/// The host names that reach `app` on a shared HTTP port.
-std::vector<std::string> host_names(const std::string& app);
+/// The host names that reach `app` on a shared HTTP port: those that flylocal and the platform give it, and its domains.
+std::vector<std::string> host_names(const project::AppSpec& app);
 
 }  // namespace flylocal::sandbox

@@ -9,6 +9,8 @@
 #include <future>
 
 #include "flylocal/platform/identifiers.hpp"
+#include "flylocal/platform/regions.hpp"
+#include "flylocal/sandbox/dns_world.hpp"
 #include "flylocal/sandbox/guest_view.hpp"
 #include "netns/sockets.hpp"
 
@@ -41,6 +43,9 @@ Result<std::unique_ptr<Sandbox>> Sandbox::create(Executor main, const netns::Pri
                                                  std::vector<project::AppSpec> apps, Options options) {
   std::unique_ptr<Sandbox> sandbox(new Sandbox(main, std::move(store), std::move(apps)));
   sandbox->privilege_ = &privilege;
+  sandbox->answer_order_ = options.answer_order;
+  sandbox->reverse_names_ = options.reverse_names;
+  sandbox->know_region(sandbox->edge_region());
   if (auto done = sandbox->start_threads(options); !done) return done.error();
   sandbox->world_ = {main,
                      sandbox->backbone_thread_.get(),
@@ -55,6 +60,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::create(Executor main, const netns::Pri
         for (int ordinal = 0; ordinal < placement.count; ++ordinal)
           if (auto added = sandbox->add_machine(app, group, placement.region, ordinal); !added) return added.error();
   if (auto done = sandbox->publish_ports(options.host_ports); !done) return done.error();
+  if (auto done = sandbox->open_edge(); !done) return done.error();
   sandbox->publish();
   return sandbox;
 }
@@ -110,8 +116,10 @@ Result<> Sandbox::open_networks() {
       return serve_dns(network);
     });
     if (auto done = asio::co_spawn(backbone_thread_->executor(), std::move(opened), asio::use_future).get(); !done) return done;
+    network_numbers_.emplace(key, *number);
     networks_.emplace(key, std::move(network));
   }
+  addresses_ = app_addresses(apps_, network_numbers_);
   return {};
 }
 
@@ -137,9 +145,40 @@ Result<> Sandbox::publish_ports(HostPorts host_ports) {
   return {};
 }
 
+Result<> Sandbox::open_edge() {
+  std::vector<UniqueFd> listeners;
+  std::vector<proxy::ListenerId> ids;
+  auto opened = backbone_thread_->run([&]() -> Result<> {
+    for (const project::AppSpec& app : apps_) {
+      const AppAddresses& of_app = addresses_of(app);
+      std::vector<asio::ip::address> addresses;
+      if (of_app.public_ipv4) addresses.emplace_back(*of_app.public_ipv4);
+      if (of_app.public_ipv6) addresses.emplace_back(*of_app.public_ipv6);
+      for (const asio::ip::address& address : addresses)
+        if (auto done = backbone_->add_public_address(address); !done) return done;
+      if (addresses.empty()) continue;
+      for (OfferedPort& offered : offered_ports(app).ports) {
+        const auto id = static_cast<proxy::ListenerId>(ports_.size() + edge_ports_.size() + 1);
+        for (const asio::ip::address& address : addresses) {
+          auto listener = netns::listen_tcp({address, offered.external_port});
+          if (!listener) return listener.error();
+          listeners.push_back(std::move(*listener));
+          ids.push_back(id);
+        }
+        edge_ports_.push_back({id, std::move(offered)});
+      }
+    }
+    return {};
+  });
+  if (auto done = asio::co_spawn(backbone_thread_->executor(), std::move(opened), asio::use_future).get(); !done) return done;
+  for (std::size_t i = 0; i < listeners.size(); ++i) proxy_->listen(ids[i], std::move(listeners[i]));
+  return {};
+}
+
 Result<std::shared_ptr<Machine>> Sandbox::add_machine(const project::AppSpec& app, const project::GroupSpec& group,
                                       const std::string& region, int ordinal) {
   const SandboxNetwork& network = network_of_app(app);
+  know_region(region);
   auto record = store_.machine(app.name, group.config.group, region, ordinal, network.number);
   if (!record) return record.error();
 
@@ -293,69 +332,84 @@ void Sandbox::publish_soon() {
   });
 }
 
+/// Regions are kept when their machines go: the table is to change as seldom as possible.
+void Sandbox::know_region(const std::string& region) {
+  if (nearest_ && nearest_->contains(region)) return;
+  std::set<std::string> known{region};
+  if (nearest_)
+    for (const auto& [code, nearest] : *nearest_) known.insert(code);
+  nearest_ = std::make_shared<const dns::NearestRegions>(platform::nearest_regions(known));
+}
+
 void Sandbox::publish() {
   changed_.notify_all();
-  if (dns_) {
-    std::vector<dns::Network> networks;
-    for (const auto& [key, network] : networks_) {
-      dns::Network& out = networks.emplace_back();
-      out.id = static_cast<dns::NetworkId>(network.number);
-      for (const project::AppSpec& app : apps_) {
-        if (std::pair(app.organization, app.network) != key) continue;
-        dns::App& out_app = out.apps.emplace_back();
-        out_app.name = app.name;
-        for (const auto& machine : machines_) {
-          const store::MachineRecord& record = machine->spec().record;
-          if (record.app != app.name) continue;
-          out_app.machines.push_back({record.id, record.region, record.process_group, record.six_pn,
-                                      machine->is_started() ? dns::MachineState::started : dns::MachineState::not_started,
-                                      {{"fly_process_group", record.process_group}, {"fly_platform_version", "v2"}}});
-        }
+  if (dns_) publish_names();
+  if (proxy_) publish_routes();
+}
+
+void Sandbox::publish_names() {
+  DnsFacts facts{&apps_, &network_numbers_, &addresses_, {}, edge_region(), answer_order_, reverse_names_, nearest_};
+  facts.machines.reserve(machines_.size());
+  for (const auto& machine : machines_) facts.machines.push_back({&machine->spec().record, machine->is_started()});
+  zone_ = std::make_shared<const dns::ZoneSnapshot>(dns_world(facts), zone_.get());
+  dns_->publish(zone_);
+}
+
+void Sandbox::publish_routes() {
+  auto routing = std::make_shared<proxy::RoutingSnapshot>();
+  std::map<std::pair<const project::GroupSpec*, std::uint16_t>, proxy::ServiceIndex> known;
+  // A service is one, whether its clients come from the host or from machines.
+  auto service_of = [&](const PublishedPort::Backend& backend) {
+    const project::GroupSpec& group = find_app(backend.app)->groups.at(backend.process_group);
+    const auto [entry, is_new] = known.try_emplace({&group, backend.internal_port}, static_cast<proxy::ServiceIndex>(routing->services.size()));
+    if (!is_new) return entry->second;
+    proxy::Service& service = routing->services.emplace_back();
+    service.app = backend.app;
+    service.internal_port = backend.internal_port;
+    for (const config::Service& configured : group.config.services) {
+      if (configured.internal_port != backend.internal_port) continue;
+      service.concurrency.type = configured.concurrency.type == config::ConcurrencyType::kRequests
+                                     ? proxy::ConcurrencyType::requests
+                                     : proxy::ConcurrencyType::connections;
+      service.concurrency.soft_limit = static_cast<std::uint32_t>(configured.concurrency.soft_limit);
+      if (configured.concurrency.hard_limit) service.concurrency.hard_limit = static_cast<std::uint32_t>(*configured.concurrency.hard_limit);
+      break;
+    }
+    for (const auto& machine : machines_of(backend.app, backend.process_group)) {
+      const MachineSpec& spec = machine->spec();
+      if (machine->is_started()) {
+        const auto finding = machine->findings().find(backend.internal_port);
+        service.upstreams.push_back({spec.record.id, spec.record.region, spec.address.proxy_source(),
+                                     {spec.address.private_ipv4, backend.internal_port},
+                                     finding == machine->findings().end() ? std::string() : finding->second,
+                                     machine->load(backend.internal_port)});
+      } else {
+        std::string why = fmt::format("machine {} ({}) is {}", spec.record.id, spec.record.region, name(machine->state()));
+        if (!machine->failure().empty()) why += ": " + machine->failure();
+        else if (machine->last_exit()) why += fmt::format(": its main process exited with code {}", machine->last_exit()->exit_code);
+        service.absent.push_back(std::move(why));
       }
     }
-    dns_->publish(std::make_shared<const dns::ZoneSnapshot>(networks));
-  }
-  if (!proxy_) return;
-
-  auto routing = std::make_shared<proxy::RoutingSnapshot>();
+    return entry->second;
+  };
   for (const PublishedPort& port : ports_) {
     proxy::PublishedPort& out = routing->ports.emplace_back();
     out.id = port.id;
     out.external_port = port.external_port;
     out.handling = port.handling;
     for (const PublishedPort::Backend& backend : port.backends) {
-      const auto index = static_cast<proxy::ServiceIndex>(routing->services.size());
-      proxy::Service& service = routing->services.emplace_back();
-      service.app = backend.app;
-      service.internal_port = backend.internal_port;
-      const project::GroupSpec& group = find_app(backend.app)->groups.at(backend.process_group);
-      for (const config::Service& configured : group.config.services) {
-        if (configured.internal_port != backend.internal_port) continue;
-        service.concurrency.type = configured.concurrency.type == config::ConcurrencyType::kRequests
-                                       ? proxy::ConcurrencyType::requests
-                                       : proxy::ConcurrencyType::connections;
-        service.concurrency.soft_limit = static_cast<std::uint32_t>(configured.concurrency.soft_limit);
-        if (configured.concurrency.hard_limit) service.concurrency.hard_limit = static_cast<std::uint32_t>(*configured.concurrency.hard_limit);
-        break;
-      }
-      for (const auto& machine : machines_of(backend.app, backend.process_group)) {
-        const MachineSpec& spec = machine->spec();
-        if (machine->is_started()) {
-          const auto finding = machine->findings().find(backend.internal_port);
-          service.upstreams.push_back({spec.record.id, spec.record.region, spec.address.proxy_source(),
-                                       {spec.address.private_ipv4, backend.internal_port},
-                                       finding == machine->findings().end() ? std::string() : finding->second,
-                                       machine->load(backend.internal_port)});
-        } else {
-          std::string why = fmt::format("machine {} ({}) is {}", spec.record.id, spec.record.region, name(machine->state()));
-          if (!machine->failure().empty()) why += ": " + machine->failure();
-          else if (machine->last_exit()) why += fmt::format(": its main process exited with code {}", machine->last_exit()->exit_code);
-          service.absent.push_back(std::move(why));
-        }
-      }
-      for (const std::string& host : host_names(backend.app)) out.routes.emplace(host, index);
+      const proxy::ServiceIndex index = service_of(backend);
+      for (const std::string& host : host_names(*find_app(backend.app))) out.routes.emplace(host, index);
       if (port.backends.size() == 1) out.default_service = index;
     }
+  }
+  // The address tells the app, so that the host name may be any.
+  for (const EdgePort& port : edge_ports_) {
+    proxy::PublishedPort& out = routing->ports.emplace_back();
+    out.id = port.id;
+    out.external_port = port.offered.external_port;
+    out.handling = port.offered.handling;
+    out.default_service = service_of(port.offered.backend);
   }
   proxy_->publish(std::move(routing));
 }

@@ -13,6 +13,7 @@
 #include "dns/server.hpp"
 #include "flylocal/base/notifier.hpp"
 #include "flylocal/project/app_spec.hpp"
+#include "flylocal/sandbox/app_addresses.hpp"
 #include "flylocal/sandbox/log_hub.hpp"
 #include "flylocal/sandbox/machine.hpp"
 #include "flylocal/sandbox/published_ports.hpp"
@@ -36,6 +37,12 @@ struct SandboxNetwork {
   std::unique_ptr<netns::NetworkNamespace> peer;
 };
 
+/// One port of an app's public addresses in the backbone, where the sandbox's own machines dial it.
+struct EdgePort {
+  proxy::ListenerId id{};
+  OfferedPort offered;
+};
+
 /// A running emulator: networks, machines, proxy, DNS.
 ///
 /// Theory of operation. The main thread (host's network namespace) owns this object and all machines. Three
@@ -48,6 +55,8 @@ class Sandbox {
     std::vector<asio::ip::udp::endpoint> upstream_resolvers;
     std::string version;
     HostPorts host_ports = HostPorts::kUsual;
+    dns::AnswerOrder answer_order = dns::AnswerOrder::fixed;
+    bool reverse_names = false;
   };
 
   /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.
@@ -72,6 +81,8 @@ class Sandbox {
   /// The machines of one app's group, by ordinal.
   std::vector<std::shared_ptr<Machine>> machines_of(std::string_view app, std::string_view process_group);
   const std::vector<PublishedPort>& ports() const { return ports_; }
+  /// Where Fly Proxy takes traffic for an app of this sandbox.
+  const AppAddresses& addresses_of(const project::AppSpec& app) const { return addresses_.at(app.name); }
   const SandboxNetwork& network_of(const Machine& machine) const;
   const SandboxNetwork& network_of_app(const project::AppSpec& app) const;
 
@@ -102,11 +113,15 @@ class Sandbox {
   Result<> open_networks();
   Result<> start_threads(const Options& options);
   Result<> publish_ports(HostPorts host_ports);
+  Result<> open_edge();
   Result<std::shared_ptr<Machine>> add_machine(const project::AppSpec& app, const project::GroupSpec& group, const std::string& region,
                                int ordinal);
   Task<> remove_machine(std::shared_ptr<Machine> machine);
   Result<> serve_dns(const SandboxNetwork& network);
+  void know_region(const std::string& region);
   void publish();
+  void publish_names();
+  void publish_routes();
 
   Executor executor_;
   store::Store store_;
@@ -124,6 +139,13 @@ class Sandbox {
   std::unique_ptr<dns::Server> dns_;
   std::unique_ptr<proxy::Proxy> proxy_;
   std::vector<PublishedPort> ports_;
+  NetworkNumbers network_numbers_;
+  std::map<std::string, AppAddresses> addresses_;  // by app
+  std::vector<EdgePort> edge_ports_;
+  dns::AnswerOrder answer_order_ = dns::AnswerOrder::fixed;
+  bool reverse_names_ = false;
+  std::shared_ptr<const dns::NearestRegions> nearest_;
+  std::shared_ptr<const dns::ZoneSnapshot> zone_;  // the newest; the next one shares what did not change
   MachineWorld world_;
   std::vector<std::shared_ptr<Machine>> machines_;
   bool publish_pending_ = false;

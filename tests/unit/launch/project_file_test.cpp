@@ -14,6 +14,7 @@ TEST_CASE("flylocal.toml is read whole") {
 network = "staging-2"
 secrets_file = ".env.local"
 ip_addresses = ["v4", "private_v6"]
+domains = ["example.com", "WWW.Example.com", "example.com"]
 
 [[machines]]
 group = "web"
@@ -38,6 +39,11 @@ NAME = "x"
 
 [[expect]]
 6pn = 9090
+
+[dns]
+order = "random"
+reverse = true
+servers = ["9.9.9.9", "149.112.112.112"]
 )",
                                          "flylocal.toml");
   INFO(render(reading.problems));
@@ -50,15 +56,21 @@ NAME = "x"
   REQUIRE(file.machines.size() == 2);
   CHECK((file.machines[0].group == "web" && file.machines[0].region == "iad" && file.machines[0].count == 2));
   CHECK((file.machines[1].group.empty() && file.machines[1].region.empty() && file.machines[1].count == 0));
-  CHECK(file.machines[1].line == 11);
+  CHECK(file.machines[1].line == 12);
   CHECK(file.ports == std::map<std::uint16_t, std::uint16_t>{{80, 8080}, {443, 8443}});
   CHECK(file.commands.at("web").argv == Words{"npm", "run", "dev server"});
-  CHECK(file.commands.at("web").line == 19);
+  CHECK(file.commands.at("web").line == 20);
   CHECK(file.commands.at("worker").argv == Words{"python", "-m", "worker"});
   CHECK(file.env == std::map<std::string, std::string>{{"DEBUG", "true"}, {"PORT", "8080"}, {"NAME", "x"}});
   REQUIRE(file.expect.size() == 1);
   CHECK(file.expect[0].six_pn_port == 9090);
   CHECK(file.ip_addresses == std::set{IpAddressKind::kV4, IpAddressKind::kPrivateV6});
+  CHECK(file.domains == Words{"example.com", "www.example.com"});
+  CHECK(file.dns.order == flylocal::dns::AnswerOrder::random);
+  CHECK(file.dns.reverse_names == true);
+  using boost::asio::ip::make_address;
+  using Server = boost::asio::ip::udp::endpoint;
+  CHECK(file.dns.servers == std::vector<Server>{{make_address("9.9.9.9"), 53}, {make_address("149.112.112.112"), 53}});
 }
 
 TEST_CASE("an empty flylocal.toml gives the platform's defaults") {
@@ -68,6 +80,57 @@ TEST_CASE("an empty flylocal.toml gives the platform's defaults") {
   CHECK(reading.file->network == "default");
   CHECK(reading.file->machines.empty());
   CHECK_FALSE(reading.file->secrets_file.has_value());
+  CHECK(reading.file->domains.empty());
+  CHECK_FALSE(reading.file->dns.order.has_value());
+  CHECK_FALSE(reading.file->dns.reverse_names.has_value());
+  CHECK(reading.file->dns.servers.empty());
+}
+
+TEST_CASE("a name server that is none is a problem with its place") {
+  const auto reading = read_project_file("[dns]\nservers = [\"9.9.9.9\",\n  \"dns.example\"]\n", "f");
+  CHECK_FALSE(reading.file.has_value());
+  REQUIRE(reading.problems.size() == 1);
+  CHECK((reading.problems[0].line == 3 && reading.problems[0].column == 3 && reading.problems[0].key == "dns.servers"));
+  CHECK_FALSE(reading.problems[0].message.empty());
+}
+
+TEST_CASE("what is not said in [dns] stays open, and false is said") {
+  const auto reading = read_project_file("[dns]\nreverse = false\norder = \"fixed\"\n", "f");
+  REQUIRE(reading.file.has_value());
+  CHECK(reading.file->dns.reverse_names == false);
+  CHECK(reading.file->dns.order == flylocal::dns::AnswerOrder::fixed);
+  CHECK(reading.file->dns.servers.empty());
+}
+
+TEST_CASE("a domain is a host name that anybody could own") {
+  const std::string longest_label(63, 'a');
+  const std::string longest_name = longest_label + "." + longest_label + "." + longest_label + "." + std::string(61, 'a');
+  struct Case {
+    std::string name;
+    bool good;
+  };
+  const Case cases[] = {
+      {"example.com", true},           {"a.b", true},
+      {"xn--mnchen-3ya.de", true},     {"1.example.com", true},
+      {"4.a1", true},                  {longest_name, true},
+      {longest_name + "a", false},     {longest_label + "a.com", false},
+      {"", false},                     {"example", false},
+      {"example.com.", false},         {".example.com", false},
+      {"a..com", false},               {"-a.com", false},
+      {"a-.com", false},               {"*.example.com", false},
+      {"under_score.com", false},      {"example.com:80", false},
+      {"http://example.com", false},   {"192.0.2.1", false},
+      {"m\u00fcnchen.de", false},      {"example.fly.dev", false},
+      {"fly.dev", false},              {"x.internal", false},
+      {"app.flycast", false},          {"app.localhost", false},
+      {"notfly.dev", true},            {"my-internal.net", true},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const auto reading = read_project_file("domains = [\"" + c.name + "\"]\n", "f");
+    CHECK(reading.file.has_value() == c.good);
+    if (reading.file) CHECK(reading.file->domains == Words{c.name});
+  }
 }
 
 TEST_CASE("each mistake in flylocal.toml is named with its place") {
@@ -81,7 +144,7 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"banana = 1\n",
        {"f:1:1: banana: unknown key; known here: organization, network, machines, ports, commands, "
         "secrets_file, env, "
-        "expect, ip_addresses"}},
+        "expect, ip_addresses, domains, dns"}},
       {"network = 5\norganization = \"a b\"\n",
        {"f:1:11: network: found 5, allowed: a name of letters, digits, - and _",
         "f:2:16: organization: found \"a b\", allowed: a name of letters, digits, - and _"}},
@@ -126,6 +189,20 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"ip_addresses = [\"v4\", \"v5\", 6]\n",
        {"f:1:23: ip_addresses: found \"v5\", allowed: a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them",
         "f:1:29: ip_addresses: found 6, allowed: a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them"}},
+      {"domains = \"example.com\"\n",
+       {"f:1:11: domains: found \"example.com\", allowed: a list of host names, e.g. [\"example.com\", \"www.example.com\"]"}},
+      {"domains = [\"shop\", 7, \"db.Internal\"]\n",
+       {"f:1:12: domains: found \"shop\", allowed: a list of host names, e.g. [\"example.com\", \"www.example.com\"]",
+        "f:1:20: domains: found 7, allowed: a list of host names, e.g. [\"example.com\", \"www.example.com\"]",
+        "f:1:23: domains: db.internal cannot be a domain of the app: names under internal are the platform's own"}},
+      {"dns = true\n", {"f:1:7: dns: found true, allowed: a table, e.g. [dns] with the line order = \"random\""}},
+      {"[dns]\norder = \"shuffle\"\nreverse = 1\nservers = []\nserver = 1\n",
+       {"f:2:9: dns.order: found \"shuffle\", allowed: \"fixed\" or \"random\"",
+        "f:3:11: dns.reverse: found 1, allowed: true or false",
+        "f:4:11: dns.servers: found a list, allowed: a list of name servers, e.g. [\"1.1.1.1\", \"[2606:4700:4700::1111]:53\"]",
+        "f:5:1: dns.server: unknown key; did you mean servers?"}},
+      {"[dns]\nservers = [\"9.9.9.9\", 9]\n",
+       {"f:2:23: dns.servers: found 9, allowed: a list of name servers, e.g. [\"1.1.1.1\", \"[2606:4700:4700::1111]:53\"]"}},
       {"ip_addresses = \"v4\"\n",
        {"f:1:16: ip_addresses: found \"v4\", allowed: a list of v4, shared_v4, v6 and private_v6, as `fly ips list` shows them"}},
   };

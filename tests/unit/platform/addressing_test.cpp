@@ -67,3 +67,32 @@ TEST_CASE("a private IPv4 address is the third of its /29 in 172.19.0.0/16") {
   };
   for (const Case& c : cases) CHECK(private_ipv4(c.block).to_string() == c.address);
 }
+
+TEST_CASE("an app's number comes from its name, whatever runs beside it") {
+  const auto alone = app_numbers({"web"});
+  const auto together = app_numbers({"api", "web", "worker"});
+  CHECK(alone.at("web") == together.at("web"));
+  CHECK(app_numbers({}).empty());
+}
+
+TEST_CASE("apps have different numbers, and none is an end of the range") {
+  std::set<std::string> apps;
+  for (int i = 0; i < 5000; ++i) apps.insert("app-" + std::to_string(i));
+  std::set<AppNumber> seen;
+  for (const auto& [app, number] : app_numbers(apps)) {
+    INFO(app);
+    REQUIRE(number >= 1);
+    REQUIRE(number <= 65534);
+    REQUIRE(seen.insert(number).second);
+  }
+  CHECK(seen.size() == 5000);
+}
+
+TEST_CASE("an app's addresses hold its number") {
+  CHECK(flycast_address(0x2045b, 0x11) == boost::asio::ip::make_address_v6("fdaa:2:45b:0:1::11"));
+  CHECK(flycast_address(0x18, 0xfffe) == boost::asio::ip::make_address_v6("fdaa:0:18:0:1::fffe"));
+  CHECK(public_ipv4(1).to_string() == "198.18.0.1");
+  CHECK(public_ipv4(65534).to_string() == "198.18.255.254");
+  CHECK(public_ipv6(0x11) == boost::asio::ip::make_address_v6("2001:2::11"));
+  CHECK(public_ipv6(0xabcd) == boost::asio::ip::make_address_v6("2001:2::abcd"));
+}

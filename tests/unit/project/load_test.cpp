@@ -176,8 +176,8 @@ TEST_CASE("flylocal.toml's other keys reach the app, and its commands go before 
   Project project;
   project.file("fly.toml", kTwoGroups)
       .file("flylocal.toml",
-            "organization = \"acme\"\nnetwork = \"staging\"\nsecrets_file = \"local/.env\"\n[env]\nLOCAL = \"yes\"\n"
-            "[ports]\n80 = 9080\n443 = 15432\n[commands]\nweb = [\"sh\", \"-c\", \"a b\"]\n[[expect]]\n6pn = 9090\n[[expect]]\n6pn = 9091\n")
+            "organization = \"acme\"\nnetwork = \"staging\"\nsecrets_file = \"local/.env\"\ndomains = [\"shop.example\"]\n[env]\nLOCAL = \"yes\"\n"
+            "[ports]\n80 = 9080\n443 = 15432\n[commands]\nweb = [\"sh\", \"-c\", \"a b\"]\n[[expect]]\n6pn = 9090\n[[expect]]\n6pn = 9091\n[dns]\nreverse = true\n")
       .file("local/.env", "# secrets\nPASSWORD=hunter2\nexport KEY=\"a b\"\n");
   const AppSpec app = project.app();
   CHECK(app.organization == "acme");
@@ -185,9 +185,12 @@ TEST_CASE("flylocal.toml's other keys reach the app, and its commands go before 
   CHECK(app.local_env == std::map<std::string, std::string>{{"LOCAL", "yes"}});
   CHECK(app.host_ports == std::map<std::uint16_t, std::uint16_t>{{80, 9080}, {443, 15432}});
   CHECK(app.six_pn_ports == std::vector<std::uint16_t>{9090, 9091});
+  CHECK(app.domains == Words{"shop.example"});
+  CHECK(app.dns.reverse_names == true);
+  CHECK_FALSE(app.dns.order.has_value());
   CHECK(app.secrets == std::map<std::string, std::string>{{"PASSWORD", "hunter2"}, {"KEY", "a b"}});
   CHECK(app.groups.at("web").launch.argv == Words{"sh", "-c", "a b"});
-  CHECK_THAT(app.groups.at("web").launch.source, Catch::Contains("flylocal.toml line 10"));
+  CHECK_THAT(app.groups.at("web").launch.source, Catch::Contains("flylocal.toml line 11"));
   CHECK(app.groups.at("worker").launch.argv == Words{"sh", "worker.sh"});
 }
 

@@ -164,7 +164,29 @@ TEST_CASE("apps share an HTTP port, and host names tell them apart") {
   CHECK(plan.ports[0].backends[0].internal_port == 3000);
   CHECK(plan.ports[0].backends[1].app == "api");
   CHECK(plan.ports[0].backends[1].internal_port == 4000);
-  CHECK(host_names("web") == std::vector<std::string>{"web.localhost", "web.fly.dev", "web.internal", "web.flycast"});
+}
+
+TEST_CASE("an app has the names that it gets, and its own") {
+  project::AppSpec web = app("web", {});
+  CHECK(host_names(web) == std::vector<std::string>{"web.localhost", "web.fly.dev", "web.internal", "web.flycast"});
+  web.domains = {"example.com", "www.example.com"};
+  CHECK(host_names(web) == std::vector<std::string>{"web.localhost", "web.fly.dev", "web.internal", "web.flycast", "example.com", "www.example.com"});
+}
+
+TEST_CASE("what an app offers does not depend on the host's ports") {
+  project::AppSpec web = app("web", {service({http(80), port(443, 443, {Handler::kTls, Handler::kHttp})}, 3000), service({raw(9000), http(80)}, 4000)});
+  web.host_ports[80] = 12345;
+  const PortOffer offer = offered_ports(web);
+  REQUIRE(offer.ports.size() == 2);
+  CHECK(offer.ports[0].external_port == 80);
+  CHECK(offer.ports[0].handling == proxy::Handling::http);
+  CHECK(offer.ports[0].backend.app == "web");
+  CHECK(offer.ports[0].backend.process_group == "app");
+  CHECK(offer.ports[0].backend.internal_port == 3000);
+  CHECK(offer.ports[1].external_port == 9000);
+  CHECK(offer.ports[1].handling == proxy::Handling::tcp);
+  CHECK(offer.ports[1].backend.internal_port == 4000);
+  CHECK(offer.notes.size() == 2);  // TLS, and the second service on port 80
 }
 
 TEST_CASE("apps that want different host ports for the same external port get them") {
