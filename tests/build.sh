@@ -10,7 +10,12 @@ packages="g++ cmake ninja-build pkg-config ccache ca-certificates
   libnl-3-dev libnl-route-3-dev libboost1.81-dev libboost-json1.81-dev libtomlplusplus-dev libsqlitecpp-dev
   libsqlite3-dev libcli11-dev catch2 libssl-dev libspdlog-dev libfmt-dev
   curl iproute2 procps python3 nodejs make ${FLYLOCAL_EXTRA_PACKAGES:-}"
-[ "$preset" = fuzz ] && packages="$packages clang"
+if [ "$preset" = fuzz ]; then
+  packages="$packages clang"
+else
+  # The clients of tests/system/test_dns_clients.py; Erlang is below, as it brings a service.
+  packages="$packages bind9-dnsutils bind9-host knot-dnsutils ldnsutils busybox musl-tools libc-ares-dev"
+fi
 
 missing=""
 for package in $packages; do
@@ -30,7 +35,10 @@ if [ -n "$missing" ]; then
   $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 # The servers of catalog.small (nginx, redis, ...): what installs them sees to it that none of them is started here.
-if [ $# -eq 0 ] && [ "$preset" != fuzz ]; then tests/catalog/install.sh --small; fi
+if [ $# -eq 0 ] && [ "$preset" != fuzz ]; then
+  tests/catalog/install.sh --small
+  tests/catalog/install.sh --debian erlang-base
+fi
 
 cmake --preset "$preset" >/dev/null
 if [ $# -gt 0 ]; then

@@ -5,20 +5,21 @@
 #   system   the release build, driven as a user would
 #   asan     both but the catalog with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan     both with ThreadSanitizer
-#   fuzz     every fuzz target for ten seconds, from its corpus
+#   fuzz     every fuzz target for ten seconds, from its corpus; those of the DNS for thirty
+#   fuzz-dns the DNS's fuzz targets only: a minute in all
 #   bench    the benchmarks of the release build
 #   catalog  the bind report of real servers (tests/catalog) against real connects; installs some eighty of them, and takes long
 #
-# Without a PART: unit, system and asan, which is what CI runs. The exit code is 1 if any part failed, 2 if a PART does not exist.
+# Without a PART: unit, system, asan and fuzz-dns, which is what CI runs. The exit code is 1 if any part failed, 2 if a PART does not exist.
 set -u
 cd "$(dirname "$0")/.." || exit
 
-[ $# -gt 0 ] || set -- unit system asan
+[ $# -gt 0 ] || set -- unit system asan fuzz-dns
 for part in "$@"; do
   case "$part" in
-    unit | system | asan | tsan | fuzz | bench | catalog) ;;
+    unit | system | asan | tsan | fuzz | fuzz-dns | bench | catalog) ;;
     *)
-      echo "there is no part $part; these exist: unit system asan tsan fuzz bench catalog" >&2
+      echo "there is no part $part; these exist: unit system asan tsan fuzz fuzz-dns bench catalog" >&2
       exit 2
       ;;
   esac
@@ -41,6 +42,9 @@ tests() {
   $wrapper ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -L "^($labels)\$" "$@"
 }
 
+# The sanitizers' run-time libraries are only recommended by Debian's clang.
+build_fuzz() { FLYLOCAL_EXTRA_PACKAGES="libclang-rt-14-dev llvm ${FLYLOCAL_EXTRA_PACKAGES:-}" tests/build.sh fuzz "$@"; }
+
 run() {
   wrapper=
   case "$1" in
@@ -53,9 +57,13 @@ run() {
       if setarch -R true 2>/dev/null; then wrapper='setarch -R'; fi
       tests/build.sh tsan && tests tsan 'unit|system'
       ;;
-    # The sanitizers' run-time libraries are only recommended by Debian's clang.
-    fuzz) FLYLOCAL_EXTRA_PACKAGES="libclang-rt-14-dev llvm ${FLYLOCAL_EXTRA_PACKAGES:-}" tests/build.sh fuzz && tests fuzz fuzz ;;
-    bench) tests/build.sh release && tests release bench --verbose ;;
+    fuzz) build_fuzz && tests fuzz fuzz ;;
+    fuzz-dns) build_fuzz fuzz_dns_query fuzz_dns_relay && tests fuzz fuzz -R '^fuzz\.dns\.' -j 2 ;;
+    bench)
+      # The peers of its comparisons, of which unbound is a service.
+      tests/catalog/install.sh --debian dnsperf dnsmasq-base unbound
+      tests/build.sh release && tests release bench --verbose
+      ;;
     catalog) tests/build.sh release && tests/catalog/install.sh && PYTHONDONTWRITEBYTECODE=1 python3 tests/catalog/catalog.py ;;
   esac
 }

@@ -1,10 +1,16 @@
 #!/bin/sh
 # Installs what the catalogue's servers need and is missing: tests/catalog/install.sh [--small] [--only ID...]
+# or these packages of Debian's, for other tests that need servers: tests/catalog/install.sh --debian PACKAGE...
 # Debian's packages into the system (with sudo where this is not root), npm's into build/catalog. No service of theirs is
 # started, now or at the next boot. Says what could not be installed; catalog.py leaves out what needs it.
 set -eu
 cd "$(dirname "$0")/../.."
-list=$(PYTHONDONTWRITEBYTECODE=1 python3 tests/catalog/catalog.py --packages "$@")
+if [ "${1:-}" = --debian ]; then
+  shift
+  list=$(printf 'debian %s\n' "$@")
+else
+  list=$(PYTHONDONTWRITEBYTECODE=1 python3 tests/catalog/catalog.py --packages "$@")
+fi
 sudo=""
 [ "$(id -u)" = 0 ] || sudo=sudo
 if [ -n "$sudo" ] && ! command -v sudo >/dev/null 2>&1; then sudo=none; fi

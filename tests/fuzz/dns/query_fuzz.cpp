@@ -1,74 +1,123 @@
-// The whole path of a query: parse, look up, answer; and of what is not ours: ask upstream, relay the reply.
-// Input: one octet that chooses the transport, two that give the length of the query, the query, and then an
-// upstream's reply.
+// The whole path of a query: parse, look up, answer; and of what is not ours: ask upstream, relay the reply. Bit 0 of the
+// options chooses TCP, bit 1 random order and reverse names, bit 2 a machine as the asker instead of somebody outside.
 
+#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "dns/responder.hpp"
+#include "tests/fuzz/dns/world.hpp"
 
 using namespace flylocal::dns;
+using flylocal::dns::fuzz::require;
 
 namespace {
 
-constexpr NetworkId kNetwork{0x18};
+constexpr std::uint8_t kTcp = 1, kRandom = 2, kMachineAsks = 4;
+// In the third octet of a header (RFC 1035 4.1.1).
+constexpr std::uint8_t kResponse = 0x80, kOpcodeAndRecursionDesired = 0x79;
 
-const ZoneSnapshot& zone() {
-  static const ZoneSnapshot snapshot = [] {
-    App web{"web", {}}, crowd{"crowd", {}};
-    auto address = boost::asio::ip::make_address_v6("fdaa:0:18:a7b:7d:f066:b83b:2");
-    web.machines.push_back({"3d8d413b29d089", "iad", "app", address, MachineState::started, {}});
-    web.machines.push_back({"683d314fdd4d68", "lhr", "worker", address, MachineState::not_started, {}});
-    for (int i = 0; i < 100; ++i) {
-      crowd.machines.push_back(
-          {std::to_string(10000000000000 + i), "iad", "app", address, MachineState::started, {}});
-    }
-    return ZoneSnapshot({{kNetwork, {web, crowd}}});
-  }();
-  return snapshot;
+const ZoneSnapshot& zone(bool random) {
+  static const ZoneSnapshot fixed_order{fuzz::world()};
+  static const ZoneSnapshot random_order{[] {
+    World world = fuzz::world();
+    world.order = AnswerOrder::random;
+    world.reverse_names = true;
+    return world;
+  }()};
+  return random ? random_order : fixed_order;
 }
 
-void require(bool holds) {
-  if (!holds) std::abort();
+/// RFC 6891 6.2.3 and 6.2.5, and what never has to be fragmented. Said once more, so that the server's own is held to it.
+std::size_t limit_of(const Query& query, Transport transport) {
+  if (transport == Transport::tcp) return kMaxMessageSize;
+  return query.edns ? std::clamp<std::size_t>(query.edns->udp_size, kMinUdpSize, kMaxUdpSize) : kMinUdpSize;
 }
 
-/// What has to be true of whatever we send.
-void check_response(const Query& query, std::span<const std::uint8_t> response, std::size_t limit) {
-  require(response.size() >= kHeaderSize && response.size() <= limit);
-  require(get_u16(response, 0) == query.id);
-  auto parsed = parse_response(response);
+/// What has to be true of whatever we send; the response, read.
+Response check_response(const Query& query, std::span<const std::uint8_t> response, Transport transport) {
+  require(response.size() >= kHeaderSize && response.size() <= limit_of(query, transport));
+  const auto parsed = parse_response(response);
   require(parsed.has_value());
-  require(!parsed->question || parsed->question->name == query.name);
+  require(parsed->id == query.id);
+  if (parsed->question) {
+    // 0x20: the name comes back as it was spelled.
+    require(parsed->question->name.wire() == query.name.wire());
+  }
   if (!parsed->truncated) require(parsed->end == response.size());
+  return *parsed;
+}
+
+/// The response code with the bits that the OPT record holds.
+Rcode whole_rcode(const Response& parsed, std::span<const std::uint8_t> response) {
+  constexpr std::size_t kHighBits = 5;
+  const auto low = static_cast<std::uint16_t>(parsed.rcode);
+  const unsigned high = parsed.opt ? response[parsed.opt->begin + kHighBits] : 0U;
+  return static_cast<Rcode>(high << 4 | low);
+}
+
+void check_answer(const Outcome& outcome, const Response& parsed, std::span<const std::uint8_t> response, Transport transport) {
+  const Rcode rcode = whole_rcode(parsed, response);
+  require(parsed.truncated == outcome.truncated);
+  require(transport == Transport::udp || !parsed.truncated);
+  switch (outcome.kind) {
+    case Outcome::Kind::answered:
+      require(rcode == Rcode::no_error && (parsed.truncated || !parsed.answer_ends.empty()));
+      break;
+    case Outcome::Kind::no_data:
+      require(rcode == Rcode::no_error && parsed.answer_ends.empty() && !parsed.truncated);
+      break;
+    case Outcome::Kind::name_error:
+      require(rcode == Rcode::name_error && parsed.answer_ends.empty() && !parsed.truncated);
+      break;
+    case Outcome::Kind::refused:
+      require(rcode == Rcode::format_error || rcode == Rcode::not_implemented || rcode == Rcode::refused || rcode == Rcode::bad_version);
+      require(parsed.answer_ends.empty());
+      break;
+    default:
+      require(false);  // there is a zone for the network
+  }
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::span<const std::uint8_t> input(data, size);
-  if (input.size() < 3) return 0;
-  auto transport = input[0] & 1 ? Transport::tcp : Transport::udp;
-  std::size_t query_size = std::min<std::size_t>(get_u16(input, 1), input.size() - 3);
-  auto message = input.subspan(3, query_size);
-  auto reply = input.subspan(3 + query_size);
-  std::size_t limit = transport == Transport::tcp ? kMaxMessageSize : kMaxUdpSize;
+  const auto input = fuzz::split({data, size});
+  if (!input) return 0;
+  const auto transport = input->options & kTcp ? Transport::tcp : Transport::udp;
+  const ZoneSnapshot& snapshot = zone(input->options & kRandom);
 
+  const auto client = input->options & kMachineAsks ? fuzz::machine_address() : boost::asio::ip::address_v6{};
+
+  static Responder responder;  // as a server's: its memory is used again
   std::vector<std::uint8_t> response;
-  auto outcome = respond(message, &zone(), kNetwork, transport, response);
-  if (outcome.kind == Outcome::Kind::drop) return 0;
+  const Outcome outcome = responder.respond(input->query, &snapshot, fuzz::kNetwork, client, transport, response);
+  // Only what is no query goes unanswered, and that always.
+  const bool is_query = input->query.size() >= kHeaderSize && !(input->query[2] & kResponse);
+  require((outcome.kind != Outcome::Kind::drop) == is_query);
+  if (!is_query) return 0;
+
   if (outcome.kind != Outcome::Kind::forward) {
-    check_response(outcome.query, response, limit);
+    const Response parsed = check_response(outcome.query, response, transport);
+    if (parsed.question) require(parsed.question->type == outcome.query.type && parsed.question->record_class == outcome.query.record_class);
+    require(((response[2] ^ input->query[2]) & kOpcodeAndRecursionDesired) == 0);
+    check_answer(outcome, parsed, response, transport);
+    // The other transport tells the same, as far as it fits.
+    const auto other = transport == Transport::udp ? Transport::tcp : Transport::udp;
+    std::vector<std::uint8_t> again;
+    const Outcome same = responder.respond(input->query, &snapshot, fuzz::kNetwork, client, other, again);
+    require(same.kind == outcome.kind);
+    const Response parsed_again = check_response(same.query, again, other);
+    if (!parsed.truncated && !parsed_again.truncated) require(parsed.answer_ends.size() == parsed_again.answer_ends.size());
     return 0;
   }
 
   // What we ask is a well-formed query for the same.
-  auto asked = parse_query(write_query(outcome.query, 1));
+  const auto asked = parse_query(write_query(outcome.query, 1));
   require(asked.verdict == ParsedQuery::Verdict::well_formed);
   require(asked.query.name == outcome.query.name && asked.query.type == outcome.query.type);
-  relay(outcome.query, reply, transport, response);
-  check_response(outcome.query, response, limit);
+  relay(outcome.query, input->reply, transport, response);
+  check_response(outcome.query, response, transport);
   return 0;
 }
