@@ -58,7 +58,7 @@ run() {
       tests/build.sh tsan && tests tsan 'unit|system'
       ;;
     fuzz) build_fuzz && tests fuzz fuzz ;;
-    fuzz-dns) build_fuzz fuzz_dns_query fuzz_dns_relay && tests fuzz fuzz -R '^fuzz\.dns\.' -j 2 ;;
+    fuzz-dns) build_fuzz fuzz_dns_query fuzz_dns_record_text fuzz_dns_relay && tests fuzz fuzz -R '^fuzz\.dns\.' -j 2 ;;
     bench)
       # The peers of its comparisons, of which unbound is a service.
       tests/catalog/install.sh --debian dnsperf dnsmasq-base unbound
