@@ -1,5 +1,6 @@
 #include "dns/message.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace flylocal::dns {
@@ -15,9 +16,6 @@ constexpr std::uint16_t kRecursionDesired = 0x0100;
 constexpr std::uint16_t kRecursionAvailable = 0x0080;
 constexpr std::uint16_t kCheckingDisabled = 0x0010;
 constexpr std::uint16_t kRcodeMask = 0x000F;
-
-// A compression pointer to offset 0; the offset is added.
-constexpr std::uint16_t kPointerBits = 0xC000;
 
 constexpr std::uint16_t kDnssecOk = 0x8000;  // RFC 3225 3
 
@@ -57,11 +55,16 @@ std::uint16_t query_flags(const Query& query) {
   return flags;
 }
 
-void put_question(std::vector<std::uint8_t>& out, const Query& query) {
-  auto wire = query.name.wire();
-  out.insert(out.end(), wire.begin(), wire.end());
-  put_u16(out, static_cast<std::uint16_t>(query.type));
-  put_u16(out, static_cast<std::uint16_t>(query.record_class));
+/// Makes `out` longer and returns where the new octets begin.
+std::uint8_t* grow(std::vector<std::uint8_t>& out, std::size_t size) {
+  out.resize(out.size() + size);
+  return out.data() + out.size() - size;
+}
+
+std::uint8_t* write_u16(std::uint8_t* at, std::uint16_t value) {
+  at[0] = static_cast<std::uint8_t>(value >> 8);
+  at[1] = static_cast<std::uint8_t>(value);
+  return at + 2;
 }
 
 }  // namespace
@@ -82,31 +85,31 @@ void set_u16(std::span<std::uint8_t> message, std::size_t offset, std::uint16_t 
 }
 
 void put_opt(std::vector<std::uint8_t>& out, const Edns& edns, Rcode rcode) {
-  out.push_back(0);  // the root owns it
-  put_u16(out, static_cast<std::uint16_t>(RecordType::opt));
-  put_u16(out, kMaxUdpSize);
-  out.push_back(static_cast<std::uint8_t>(static_cast<std::uint16_t>(rcode) >> 4));
-  out.push_back(0);  // version
-  put_u16(out, edns.dnssec_ok ? kDnssecOk : 0);
-  put_u16(out, 0);  // no options
+  std::uint8_t* at = grow(out, kOptSize);
+  *at++ = 0;  // the root owns it
+  at = write_u16(at, static_cast<std::uint16_t>(RecordType::opt));
+  at = write_u16(at, kMaxUdpSize);
+  *at++ = static_cast<std::uint8_t>(static_cast<std::uint16_t>(rcode) >> 4);
+  *at++ = 0;  // version
+  at = write_u16(at, edns.dnssec_ok ? kDnssecOk : 0);
+  write_u16(at, 0);  // no options
 }
 
 std::uint16_t get_u16(std::span<const std::uint8_t> message, std::size_t offset) {
   return static_cast<std::uint16_t>(message[offset] << 8 | message[offset + 1]);
 }
 
-ParsedQuery parse_query(std::span<const std::uint8_t> message) {
-  ParsedQuery parsed;
-  Query& query = parsed.query;
-  auto reject = [&parsed](Rcode rcode) {
-    parsed.verdict = ParsedQuery::Verdict::rejected;
-    parsed.rejection = rcode;
-    return parsed;
+QueryReading read_query(std::span<const std::uint8_t> message, Query& query) {
+  QueryReading reading;
+  auto reject = [&reading](Rcode rcode) {
+    reading.verdict = QueryReading::Verdict::rejected;
+    reading.rejection = rcode;
+    return reading;
   };
 
-  if (message.size() < kHeaderSize) return parsed;
+  if (message.size() < kHeaderSize) return reading;
   std::uint16_t flags = get_u16(message, 2);
-  if (flags & kResponse) return parsed;
+  if (flags & kResponse) return reading;
   query.id = get_u16(message, 0);
   query.opcode = static_cast<Opcode>((flags & kOpcodeMask) >> kOpcodeShift);
   query.recursion_desired = flags & kRecursionDesired;
@@ -117,13 +120,11 @@ ParsedQuery parse_query(std::span<const std::uint8_t> message) {
   if (get_u16(message, 4) != 1) return reject(Rcode::format_error);
 
   std::size_t offset = kHeaderSize;
-  auto name = Name::parse(message, offset);
-  if (!name || offset + 4 > message.size()) return reject(Rcode::format_error);
-  query.name = *name;
+  if (!query.name.read(message, offset) || offset + 4 > message.size()) return reject(Rcode::format_error);
   query.type = static_cast<RecordType>(get_u16(message, offset));
   query.record_class = static_cast<RecordClass>(get_u16(message, offset + 2));
   offset += 4;
-  parsed.has_question = true;
+  reading.has_question = true;
 
   unsigned before_additional = get_u16(message, 6) + get_u16(message, 8);
   unsigned records = before_additional + get_u16(message, 10);
@@ -140,7 +141,13 @@ ParsedQuery parse_query(std::span<const std::uint8_t> message) {
   if (offset != message.size()) return reject(Rcode::format_error);
   // RFC 6891 6.1.3.
   if (!version_known) return reject(Rcode::bad_version);
-  parsed.verdict = ParsedQuery::Verdict::well_formed;
+  reading.verdict = QueryReading::Verdict::well_formed;
+  return reading;
+}
+
+ParsedQuery parse_query(std::span<const std::uint8_t> message) {
+  ParsedQuery parsed;
+  static_cast<QueryReading&>(parsed) = read_query(message, parsed.query);
   return parsed;
 }
 
@@ -154,29 +161,30 @@ void MessageWriter::start(const Query& query, Flags flags) {
   if (flags.response) bits |= kResponse;
   if (flags.authoritative) bits |= kAuthoritative;
   if (flags.recursion_available) bits |= kRecursionAvailable;
-  put_u16(message_, query.id);
-  put_u16(message_, bits);
-  message_.resize(kHeaderSize);  // the counts are filled in by finish()
+  std::uint8_t* at = grow(message_, kHeaderSize);  // the counts are filled in by finish()
+  at = write_u16(at, query.id);
+  write_u16(at, bits);
   edns_ = query.edns;
   if (edns_) limit_ -= kOptSize;
 }
 
 void MessageWriter::question(const Query& query) {
-  put_question(message_, query);
+  const auto wire = query.name.wire();
+  std::uint8_t* at = grow(message_, wire.size() + 4);
+  at = std::copy(wire.begin(), wire.end(), at);
+  at = write_u16(at, static_cast<std::uint16_t>(query.type));
+  write_u16(at, static_cast<std::uint16_t>(query.record_class));
   set_u16(message_, 4, 1);
 }
 
-bool MessageWriter::record(Section section, std::size_t owner_offset, RecordType type, std::uint32_t ttl,
-                           std::span<const std::uint8_t> rdata) {
-  if (message_.size() + 2 + kRecordFixedSize + rdata.size() > limit_) return false;
-  put_u16(message_, static_cast<std::uint16_t>(kPointerBits | owner_offset));
-  put_u16(message_, static_cast<std::uint16_t>(type));
-  put_u16(message_, static_cast<std::uint16_t>(RecordClass::in));
-  put_u32(message_, ttl);
-  put_u16(message_, static_cast<std::uint16_t>(rdata.size()));
-  message_.insert(message_.end(), rdata.begin(), rdata.end());
-  ++counts_[static_cast<int>(section)];
-  return true;
+std::size_t MessageWriter::records(Section section, std::span<const std::uint8_t> octets, std::size_t count) {
+  if (count == 0) return 0;
+  const std::size_t record_size = octets.size() / count;
+  const std::size_t written = std::min(count, (limit_ - std::min(limit_, message_.size())) / record_size);
+  const auto fitting = octets.first(written * record_size);
+  std::copy(fitting.begin(), fitting.end(), grow(message_, fitting.size()));
+  counts_[static_cast<int>(section)] = static_cast<std::uint16_t>(counts_[static_cast<int>(section)] + written);
+  return written;
 }
 
 void MessageWriter::finish(Rcode rcode) {

@@ -15,6 +15,7 @@ enum class RecordType : std::uint16_t {
   a = 1,
   ns = 2,
   soa = 6,
+  ptr = 12,
   txt = 16,
   aaaa = 28,
   opt = 41,
@@ -23,7 +24,7 @@ enum class RecordType : std::uint16_t {
   any = 255,
 };
 
-enum class RecordClass : std::uint16_t { in = 1 };
+enum class RecordClass : std::uint16_t { in = 1, chaos = 3 };
 
 enum class Opcode : std::uint8_t { query = 0 };
 
@@ -63,7 +64,7 @@ struct Query {
 };
 
 /// What the octets of a query turned out to be.
-struct ParsedQuery {
+struct QueryReading {
   enum class Verdict {
     well_formed,
     not_a_query,  ///< too short for a header, or itself a response: answering could start a loop
@@ -71,10 +72,15 @@ struct ParsedQuery {
   };
   Verdict verdict = Verdict::not_a_query;
   Rcode rejection = Rcode::no_error;
-  bool has_question = false;  ///< `query.name`, `type` and `record_class` are set, also when rejected
-  Query query;
+  bool has_question = false;  ///< name, type and class of the query are set, also when rejected
 };
 
+/// Reads a query into `query`, which has to be a new one.
+QueryReading read_query(std::span<const std::uint8_t> message, Query& query);
+
+struct ParsedQuery : QueryReading {
+  Query query;
+};
 ParsedQuery parse_query(std::span<const std::uint8_t> message);
 
 /// Writes one message, never more than `limit` octets of it. Usage: start(), then the question, then records
@@ -95,10 +101,9 @@ class MessageWriter {
   void start(const Query& query, Flags flags);
   void question(const Query& query);
 
-  /// A record whose owner is the name at `owner_offset` of the message. False, and nothing written, when it
-  /// does not fit.
-  bool record(Section section, std::size_t owner_offset, RecordType type, std::uint32_t ttl,
-              std::span<const std::uint8_t> rdata);
+  /// The first of the `count` records in `octets`, which are complete and of one size, as many as fit. Returns how many
+  /// were written.
+  std::size_t records(Section section, std::span<const std::uint8_t> octets, std::size_t count);
 
   void set_truncated() { truncated_ = true; }
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
+#include <utility>
 
 namespace flylocal::dns {
 namespace {
@@ -19,6 +21,17 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+/// Eight octets with A-Z as a-z.
+constexpr std::uint64_t lower_case_octets(std::uint64_t octets) {
+  constexpr std::uint64_t kEach = 0x0101010101010101, kHigh = 0x80 * kEach;
+  const std::uint64_t low = octets & ~kHigh;
+  // The high bit of each octet: whether it is at least 'A', and whether it is above 'Z'.
+  const std::uint64_t from_a = low + (0x80 - 'A') * kEach;
+  const std::uint64_t above_z = low + (0x80 - 'Z' - 1) * kEach;
+  const std::uint64_t upper = from_a & ~above_z & ~octets & kHigh;
+  return octets | upper >> 2;  // 0x80 becomes 0x20, in which the cases differ
+}
+
 Error bad_name(std::string_view text, std::string_view reason) {
   return {fmt::format("domain name \"{}\": {}", text, reason)};
 }
@@ -26,31 +39,53 @@ Error bad_name(std::string_view text, std::string_view reason) {
 }  // namespace
 
 std::optional<Name> Name::parse(std::span<const std::uint8_t> message, std::size_t& offset) {
-  Name name;
+  std::optional<Name> name(std::in_place);
+  if (!name->read(message, offset)) name.reset();
+  return name;
+}
+
+bool Name::read(std::span<const std::uint8_t> message, std::size_t& offset) {
+  if (read_plain(message, offset)) return true;
+  *this = Name();
   std::size_t position = offset;
   // Each pointer has to lead in front of where the octets that it continues began. So they decrease, and end.
   std::size_t run_start = offset;
   std::optional<std::size_t> end;  // behind the first pointer, if there is one
   for (;;) {
-    if (position >= message.size()) return std::nullopt;
+    if (position >= message.size()) return false;
     std::uint8_t length = message[position];
     if ((length & kKindMask) == kPointer) {
-      if (position + 1 >= message.size()) return std::nullopt;
+      if (position + 1 >= message.size()) return false;
       if (!end) end = position + 2;
       std::size_t target = static_cast<std::size_t>(length & ~kKindMask) << 8 | message[position + 1];
-      if (target >= run_start || target < kFirstName) return std::nullopt;
+      if (target >= run_start || target < kFirstName) return false;
       position = run_start = target;
       continue;
     }
-    if ((length & kKindMask) != 0) return std::nullopt;
+    if ((length & kKindMask) != 0) return false;
     if (length == 0) break;
-    if (position + 1 + length > message.size()) return std::nullopt;
+    if (position + 1 + length > message.size()) return false;
     auto label = message.subspan(position + 1, length);
-    if (!name.append_label({reinterpret_cast<const char*>(label.data()), label.size()})) return std::nullopt;
+    if (!append_label({reinterpret_cast<const char*>(label.data()), label.size()})) return false;
     position += 1u + length;
   }
   offset = end.value_or(position + 1);
-  return name;
+  return true;
+}
+
+/// A name without pointers, as the question of every query is. False, and nothing done, when it is no such name.
+bool Name::read_plain(std::span<const std::uint8_t> message, std::size_t& offset) {
+  std::size_t position = offset;
+  while (position < message.size() && message[position] != 0) {
+    if ((message[position] & kKindMask) != 0) return false;
+    position += 1u + message[position];
+  }
+  const std::size_t size = position + 1 - offset;
+  if (position >= message.size() || size > kMaxWireSize) return false;
+  std::memcpy(wire_.data(), message.data() + offset, size);
+  size_ = static_cast<std::uint8_t>(size);
+  offset += size;
+  return true;
 }
 
 Result<Name> Name::from_text(std::string_view text) {
@@ -109,10 +144,13 @@ std::string Name::text() const {
 Name Name::lower_case() const {
   Name lower;
   lower.size_ = size_;
-  // Length octets are at most 63 and so below 'A': the whole wire form can be folded at once.
-  std::transform(wire_.begin(), wire_.begin() + size_, lower.wire_.begin(), [](std::uint8_t octet) {
-    return static_cast<std::uint8_t>(dns::lower_case(static_cast<char>(octet)));
-  });
+  // Length octets are at most 63 and so below 'A': the whole wire form can be folded at once, in words.
+  for (std::size_t i = 0; i < size_; i += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, wire_.data() + i, sizeof word);
+    word = lower_case_octets(word);
+    std::memcpy(lower.wire_.data() + i, &word, sizeof word);
+  }
   return lower;
 }
 

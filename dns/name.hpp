@@ -28,6 +28,9 @@ class Name {
   /// limit, or has a pointer that does not point backwards.
   static std::optional<Name> parse(std::span<const std::uint8_t> message, std::size_t& offset);
 
+  /// As parse(), into this name: without a copy. False, with the name unchanged or cut, where parse() is empty.
+  bool read(std::span<const std::uint8_t> message, std::size_t& offset);
+
   /// Reads presentation form (RFC 1035 5.1): labels separated by dots, with or without the last dot, `\.` and
   /// `\DDD` for octets that have no other spelling.
   static Result<Name> from_text(std::string_view text);
@@ -47,7 +50,9 @@ class Name {
   friend bool operator==(const Name& left, const Name& right);
 
  private:
-  std::array<std::uint8_t, kMaxWireSize> wire_{};
+  bool read_plain(std::span<const std::uint8_t> message, std::size_t& offset);
+
+  std::array<std::uint8_t, kMaxWireSize + 1> wire_{};  // a whole number of words
   std::uint8_t size_ = 1;
 };
 

@@ -51,14 +51,14 @@ class QueryService::ReplyGate {
   bool open_ = true;
 };
 
-QueryService::QueryService(Executor executor, Forwarder& forwarder)
-    : forwarder_(forwarder), gate_(std::make_shared<ReplyGate>(executor)) {}
+QueryService::QueryService(Executor executor, Forwarder& forwarder, const ResponderOptions& options)
+    : forwarder_(forwarder), responder_(options), gate_(std::make_shared<ReplyGate>(executor)) {}
 
 Outcome QueryService::respond(std::span<const std::uint8_t> message, NetworkId network, const boost::asio::ip::address_v6& client,
                               Transport transport, std::vector<std::uint8_t>& response) {
   const auto begun = Clock::now();
   count(statistics_.queries);
-  auto outcome = dns::respond(message, zone_.current(), network, transport, response);
+  auto outcome = responder_.respond(message, zone_.current(), network, client, transport, response);
   switch (outcome.kind) {
     case Outcome::Kind::answered:
       count(statistics_.answered);

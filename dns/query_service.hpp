@@ -14,6 +14,7 @@
 #include "dns/forwarder.hpp"
 #include "dns/query_log.hpp"
 #include "dns/question_journal.hpp"
+#include "dns/relay.hpp"
 #include "dns/responder.hpp"
 #include "dns/snapshot_slot.hpp"
 #include "dns/statistics.hpp"
@@ -28,7 +29,7 @@ class QueryService {
   /// Takes a response; it may be kept only as a copy.
   using Deliver = std::function<void(std::span<const std::uint8_t>)>;
 
-  QueryService(Executor executor, Forwarder& forwarder);
+  QueryService(Executor executor, Forwarder& forwarder, const ResponderOptions& options = {});
   ~QueryService() { stop(); }
   QueryService(const QueryService&) = delete;
   QueryService& operator=(const QueryService&) = delete;
@@ -69,6 +70,7 @@ class QueryService {
 
   Forwarder& forwarder_;
   SnapshotSlot zone_;
+  Responder responder_;
   Statistics statistics_;
   QuestionJournal journal_;
   QueryLog log_;

@@ -1,15 +1,18 @@
 #pragma once
 
+#include <boost/asio/ip/address_v6.hpp>
 #include <cstdint>
+#include <random>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "dns/finding.hpp"
 #include "dns/message.hpp"
+#include "dns/relay.hpp"
 #include "dns/zone.hpp"
 
 namespace flylocal::dns {
-
-enum class Transport { udp, tcp };
 
 /// What becomes of a query.
 struct Outcome {
@@ -27,23 +30,37 @@ struct Outcome {
   Query query;
 };
 
-/// Answers `message` as the network `network` sees the world, and writes the response, where there is one, to
-/// `response`. `zone` may be null: nothing is published yet.
-Outcome respond(std::span<const std::uint8_t> message, const ZoneSnapshot* zone, NetworkId network,
-                Transport transport, std::vector<std::uint8_t>& response);
-
-enum class Relayed {
-  whole,
-  truncated,  ///< cut to what the transport takes, with TC
-  failed,     ///< the reply was no usable response: SERVFAIL was written
+struct ResponderOptions {
+  /// What `version.bind` and `version.server` say.
+  std::string server_name = "flylocal";
 };
 
-/// Writes the response that hands an upstream's `reply` to the asker of `query`: with the asker's id,
-/// spelling of the question, and EDNS.
-Relayed relay(const Query& query, std::span<const std::uint8_t> reply, Transport transport,
-              std::vector<std::uint8_t>& response);
+/// Answers from snapshots. Belongs to one thread. Once its memory has grown to what the answers need, an answer from
+/// the zone allocates nothing.
+class Responder {
+ public:
+  explicit Responder(const ResponderOptions& options = {});
 
-/// A response without records.
-void write_failure(const Query& query, Rcode rcode, std::vector<std::uint8_t>& response);
+  /// Answers `message` of `client` as the network `network` sees the world, and writes the response, where there is
+  /// one, to `response`. `zone` may be null: nothing is published yet.
+  Outcome respond(std::span<const std::uint8_t> message, const ZoneSnapshot* zone, NetworkId network,
+                  const boost::asio::ip::address_v6& client, Transport transport, std::vector<std::uint8_t>& response);
+
+ private:
+  Outcome::Kind answer(const Query& query, const ZoneSnapshot* zone, NetworkId network,
+                       const boost::asio::ip::address_v6& client, Transport transport, std::vector<std::uint8_t>& response,
+                       bool& truncated);
+  Outcome::Kind write_answer(const Query& query, std::size_t apex, AnswerOrder order, Transport transport,
+                             std::vector<std::uint8_t>& response, bool& truncated);
+  Outcome::Kind answer_chaos(const Query& query, Transport transport, std::vector<std::uint8_t>& response);
+  std::size_t write_permuted(MessageWriter& writer, const RecordSet& records);
+
+  RecordSet version_;
+  RecordSet loopback_v4_{RecordType::a};
+  RecordSet loopback_v6_{RecordType::aaaa};
+  Finding finding_;
+  std::minstd_rand random_;
+  std::vector<std::uint32_t> permutation_;
+};
 
 }  // namespace flylocal::dns

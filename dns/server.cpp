@@ -44,7 +44,7 @@ Result<int> family_of(int fd, SocketKind kind, std::string_view what) {
 
 struct Server::Impl : std::enable_shared_from_this<Impl> {
   Impl(Executor on, Forwarder& forwarder, ServerOptions given)
-      : executor(on), options(given), service(on, forwarder), tasks(on) {}
+      : executor(on), options(std::move(given)), service(on, forwarder, options.responder), tasks(on) {}
 
   /// On the executor.
   void start(std::shared_ptr<UdpListener> udp, std::shared_ptr<TcpListener> tcp) {
@@ -67,7 +67,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
 };
 
 Server::Server(Executor executor, Forwarder& forwarder, ServerOptions options)
-    : impl_(std::make_shared<Impl>(executor, forwarder, options)) {}
+    : impl_(std::make_shared<Impl>(executor, forwarder, std::move(options))) {}
 
 Server::~Server() = default;
 

@@ -6,6 +6,7 @@
 #include "dns/forwarder.hpp"
 #include "dns/query_log.hpp"
 #include "dns/question_journal.hpp"
+#include "dns/responder.hpp"
 #include "dns/statistics.hpp"
 #include "dns/zone.hpp"
 #include "flylocal/base/async.hpp"
@@ -20,6 +21,8 @@ struct ServerOptions {
   std::chrono::milliseconds tcp_idle_timeout{10'000};
   /// Open TCP connections of one network; further ones wait in the kernel's queue.
   std::size_t max_tcp_connections = 128;
+  /// What the server calls itself.
+  ResponderOptions responder{};
 };
 
 /// The server behind `fdaa::3`: answers `.internal` and `localhost` from the published snapshot and passes

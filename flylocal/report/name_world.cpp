@@ -1,12 +1,10 @@
 #include "flylocal/report/name_world.hpp"
 
 #include <fmt/format.h>
-#include <net/if.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 
 #include "dns/record_text.hpp"
 #include "dns/resolv_conf.hpp"
@@ -24,17 +22,34 @@ constexpr std::size_t kRecordsAtOnce = 256;
 
 std::string network_name(const project::AppSpec& app) { return fmt::format("{}/{}", app.organization, app.network); }
 
-NameWorld::App app_of(sandbox::Sandbox& sandbox, const project::AppSpec& spec) {
-  NameWorld::App app;
-  app.name = spec.name;
-  app.network = network_name(spec);
-  for (const auto& machine : sandbox.machines()) {
-    const store::MachineRecord& record = machine->spec().record;
-    if (record.app != spec.name) continue;
-    app.machines.push_back({record.id, record.region, record.process_group, record.six_pn, machine->is_started(), std::string(sandbox::name(machine->state())),
-                            {{"fly_process_group", record.process_group}, {"fly_platform_version", "v2"}}});
+NameWorld::App app_of(sandbox::Sandbox& sandbox, const project::AppSpec& spec, const dns::App& named) {
+  NameWorld::App app{spec.name, network_name(spec), {}, named.flycast};
+  for (const dns::Machine& one : named.machines) {
+    const auto machine = sandbox.find_machine(one.id);
+    const std::string state(machine ? sandbox::name(machine->state()) : "");
+    app.machines.push_back({one.id, one.region, one.process_group, one.six_pn, one.state == dns::MachineState::started, state, one.metadata});
   }
   return app;
+}
+
+/// What the DNS itself answers from.
+void add_names(NameWorld& world, sandbox::Sandbox& sandbox, const project::AppSpec& asker) {
+  const dns::World names = sandbox.names();
+  for (const dns::Network& network : names.networks) {
+    for (const dns::App& named : network.apps) {
+      const project::AppSpec* spec = sandbox.find_app(named.name);
+      if (spec && !spec->is_fixture) world.apps.push_back(app_of(sandbox, *spec, named));
+    }
+    if (network.id != static_cast<dns::NetworkId>(sandbox.network_of_app(asker).number)) continue;
+    world.api = network.api;
+    for (const dns::Peer& peer : network.peers) world.peers.push_back({peer.name, peer.address});
+  }
+  for (const dns::PublicHost& host : names.public_hosts) {
+    NameWorld::Host& out = world.public_hosts.emplace_back();
+    out.name = host.name;
+    if (host.ipv4) out.addresses.push_back(*host.ipv4);
+    if (host.ipv6) out.addresses.push_back(*host.ipv6);
+  }
 }
 
 /// What came of the newest question for an address of `name`, which is lower case and has no last dot.
@@ -67,20 +82,6 @@ Task<std::optional<NameWorld::LastAnswer>> last_answer(const sandbox::Sandbox& s
 
 }  // namespace
 
-std::vector<std::string> parse_search_domains(std::string_view text) {
-  std::vector<std::string> domains;
-  std::istringstream lines{std::string(text)};
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string key;
-    words >> key;
-    if (key != "search" && key != "domain") continue;
-    domains.clear();
-    for (std::string word; words >> word && word.front() != '#' && word.front() != ';';) domains.push_back(word);
-  }
-  return domains;
-}
-
 Task<NameWorld> view_names(sandbox::Sandbox& sandbox, const project::AppSpec& asker, std::string_view name) {
   const auto parsed = dns::Name::from_text(name);
   std::string plain = parsed ? parsed->lower_case().text() : std::string();
@@ -91,8 +92,7 @@ Task<NameWorld> view_names(sandbox::Sandbox& sandbox, const project::AppSpec& as
   world.last_answer = co_await last_answer(sandbox, plain);
   world.asker = asker.name;
   world.network = network_name(asker);
-  for (const project::AppSpec& app : sandbox.apps())
-    if (!app.is_fixture) world.apps.push_back(app_of(sandbox, app));
+  add_names(world, sandbox, asker);
   for (const dns::AddressQuestion& one : questions) {
     if (one.name != plain || !one.asked_ipv4 || one.asked_ipv6 || std::chrono::steady_clock::now() - one.first_asked < kCertainAfter) continue;
     for (const auto& machine : sandbox.machines()) {
@@ -103,9 +103,8 @@ Task<NameWorld> view_names(sandbox::Sandbox& sandbox, const project::AppSpec& as
   }
   std::ifstream file("/etc/resolv.conf");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  for (const auto& upstream : dns::parse_resolv_conf(text, [](const std::string& interface) { return ::if_nametoindex(interface.c_str()); }))
-    world.upstreams.push_back(upstream.address().to_string());
-  world.search_domains = parse_search_domains(text);
+  world.search_domains = dns::parse_resolv_conf(text).search;
+  for (const auto& upstream : sandbox.upstream_resolvers()) world.upstreams.push_back(upstream.address().to_string());
   co_return world;
 }
 

@@ -87,8 +87,11 @@ Result<> Sandbox::start_threads(const Options& options) {
   dns_thread_ = std::move(*dns);
 
   // The forwarder's sockets must be the host's, so it runs on the main thread.
-  forwarder_ = std::make_unique<dns::Forwarder>(executor_, options.upstream_resolvers);
-  dns_ = std::make_unique<dns::Server>(dns_thread_->executor(), *forwarder_);
+  upstream_resolvers_ = options.upstream_resolvers;
+  forwarder_ = std::make_unique<dns::Forwarder>(executor_, upstream_resolvers_);
+  dns::ServerOptions dns_options;
+  dns_options.responder.server_name = "flylocal " + options.version;
+  dns_ = std::make_unique<dns::Server>(dns_thread_->executor(), *forwarder_, dns_options);
   proxy::Options proxy_options;
   proxy_options.edge_region = edge_region();
   proxy_options.server = fmt::format("Fly/flylocal ({})", options.version);
@@ -347,11 +350,15 @@ void Sandbox::publish() {
   if (proxy_) publish_routes();
 }
 
-void Sandbox::publish_names() {
+dns::World Sandbox::names() const {
   DnsFacts facts{&apps_, &network_numbers_, &addresses_, {}, edge_region(), answer_order_, reverse_names_, nearest_};
   facts.machines.reserve(machines_.size());
   for (const auto& machine : machines_) facts.machines.push_back({&machine->spec().record, machine->is_started()});
-  zone_ = std::make_shared<const dns::ZoneSnapshot>(dns_world(facts), zone_.get());
+  return dns_world(facts);
+}
+
+void Sandbox::publish_names() {
+  zone_ = std::make_shared<const dns::ZoneSnapshot>(names(), zone_.get());
   dns_->publish(zone_);
 }
 

@@ -97,6 +97,10 @@ class Sandbox {
   const netns::Backbone& backbone() const { return *backbone_; }
   const proxy::Proxy& proxy() const { return *proxy_; }
   const dns::Server& dns() const { return *dns_; }
+  /// What the DNS answers from at this moment.
+  dns::World names() const;
+  /// Who is asked for all names that are not the sandbox's.
+  const std::vector<asio::ip::udp::endpoint>& upstream_resolvers() const { return upstream_resolvers_; }
   const std::vector<std::string>& notes() const { return notes_; }
   const std::string& edge_region() const { return apps_.front().primary_region; }
   /// The TCP connects over 6PN that were refused since the sandbox was made, as far as they were seen.
@@ -135,6 +139,7 @@ class Sandbox {
   std::optional<netns::RefusalWatch> refusal_watch_;
   std::set<netns::Refusal> refusals_;
   std::map<std::pair<std::string, std::string>, SandboxNetwork> networks_;
+  std::vector<asio::ip::udp::endpoint> upstream_resolvers_;
   std::unique_ptr<dns::Forwarder> forwarder_;
   std::unique_ptr<dns::Server> dns_;
   std::unique_ptr<proxy::Proxy> proxy_;

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "dns/responder.hpp"
+#include "dns/relay.hpp"
 #include "tests/unit/dns/wire.hpp"
 
 using namespace flylocal::dns;

@@ -3,96 +3,32 @@
 #include <catch2/catch.hpp>
 
 #include "tests/unit/dns/wire.hpp"
+#include "tests/unit/dns/zone_world.hpp"
 
-using namespace flylocal::dns;
+using namespace zone_world;
 using wire::operator+;
-using Kind = Outcome::Kind;
 
 namespace {
 
-constexpr NetworkId kNetwork{0x18};
-constexpr NetworkId kOtherNetwork{0x19};
-
-Machine machine(std::string id, std::string region, std::string group, std::string address,
-                MachineState state = MachineState::started) {
-  return {std::move(id),
-          std::move(region),
-          std::move(group),
-          boost::asio::ip::make_address_v6(address),
-          state,
-          {}};
+Asked& asked() {
+  static Asked asked(world({
+      network({app("web", {machine("3d8d413b29d089", "iad", "app", "fdaa:0:18:a7b:7d:f066:b83b:2"),
+                           machine("683d314fdd4d68", "lhr", "worker", "fdaa:0:18:a7b:1:2:3:2"),
+                           machine("568323e9b54dd8", "iad", "app", "fdaa:0:18:a7b:a:b:c:2", MachineState::not_started),
+                           machine("e784079b295483", "iad", "app", "fdaa:0:18:a7b:1:1:1:2")}),
+               app("Asleep", {machine("7811373f095228", "ams", "app", "fdaa:0:18:a7b:4:4:4:2", MachineState::not_started)}),
+               app("empty", {}), crowd("thirty", 30), crowd("hundreds", 700)}),
+      network({app("secret", {machine("148e4d3cd10e89", "iad", "app", "fdaa:0:19:a7b:1:1:1:2")})}, kOtherNetwork),
+  }));
+  return asked;
 }
-
-/// `machines` started machines of one app, for answers of any size.
-App crowd(std::string name, unsigned machines) {
-  App app{std::move(name), {}};
-  for (unsigned i = 0; i < machines; ++i) {
-    app.machines.push_back(
-        machine(fmt::format("{:014x}", i), "iad", "app", fmt::format("fdaa:0:18::{:x}:2", i)));
-  }
-  return app;
-}
-
-const ZoneSnapshot& zone() {
-  static const ZoneSnapshot snapshot({
-      {kNetwork,
-       {{"web",
-         {machine("3d8d413b29d089", "iad", "app", "fdaa:0:18:a7b:7d:f066:b83b:2"),
-          machine("683d314fdd4d68", "lhr", "worker", "fdaa:0:18:a7b:1:2:3:2"),
-          machine("568323e9b54dd8", "iad", "app", "fdaa:0:18:a7b:a:b:c:2", MachineState::not_started),
-          machine("e784079b295483", "iad", "app", "fdaa:0:18:a7b:1:1:1:2")}},
-        {"Asleep",
-         {machine("7811373f095228", "ams", "app", "fdaa:0:18:a7b:4:4:4:2", MachineState::not_started)}},
-        {"empty", {}},
-        crowd("thirty", 30),
-        crowd("hundreds", 700)}},
-      {kOtherNetwork, {{"secret", {machine("148e4d3cd10e89", "iad", "app", "fdaa:0:19:a7b:1:1:1:2")}}}},
-  });
-  return snapshot;
-}
-
-struct Answered {
-  Outcome outcome;
-  wire::Bytes bytes;
-  wire::Message message;
-};
 
 Answered ask(const wire::Bytes& query, Transport transport = Transport::udp, NetworkId network = kNetwork) {
-  Answered a;
-  a.outcome = respond(query, &zone(), network, transport, a.bytes);
-  REQUIRE(a.outcome.kind != Kind::drop);
-  REQUIRE(a.outcome.kind != Kind::forward);
-  a.message = wire::decode(a.bytes);
-  return a;
+  return asked().ask(query, transport, network);
 }
 
 Answered ask(std::string_view name, std::uint16_t type) {
   return ask(wire::query(name, type));
-}
-
-std::vector<std::string> addresses(const wire::Message& message) {
-  std::vector<std::string> out;
-  for (auto& record : message.answers) {
-    REQUIRE(record.type == wire::kAaaa);
-    REQUIRE(record.data.size() == 16);
-    boost::asio::ip::address_v6::bytes_type bytes;
-    std::copy(record.data.begin(), record.data.end(), bytes.begin());
-    out.push_back(boost::asio::ip::address_v6(bytes).to_string());
-  }
-  return out;
-}
-
-using Texts = std::vector<std::string>;
-
-/// NOERROR or NXDOMAIN without an answer, with the SOA that RFC 2308 3 asks for.
-void check_negative(const Answered& a, unsigned rcode) {
-  CHECK(a.message.rcode == rcode);
-  CHECK(a.message.authoritative);
-  CHECK(a.message.answers.empty());
-  REQUIRE(a.message.authorities.size() == 1);
-  CHECK(a.message.authorities[0].type == wire::kSoa);
-  CHECK(a.message.authorities[0].ttl == 5);
-  CHECK(a.outcome.kind == (rcode == 0 ? Kind::no_data : Kind::name_error));
 }
 
 }  // namespace
@@ -154,7 +90,7 @@ TEST_CASE("a name with nothing started behind it exists: NOERROR without records
                     // between an app and its machines (RFC 8020 2), and the top
                     "vm.web.internal", "process.web.internal", "all.web.internal", "internal"}) {
     INFO(name);
-    check_negative(ask(name, wire::kAaaa), 0);
+    check_no_data(ask(name, wire::kAaaa));
   }
 }
 
@@ -172,7 +108,7 @@ TEST_CASE("an unknown app and a form that no name has are NXDOMAIN, for any type
   for (auto name : {"nosuch.internal", "iad.nosuch.internal", "x.vm.web.internal", "abcd.web.internal",
                     "a1b.web.internal", "iad.iad.web.internal", "app.processes.web.internal",
                     "a.app.process.web.internal", "3d8d413b29d089.web.internal", "x._apps.internal",
-                    "_other.internal", "top2.nearest.of.web.internal"}) {
+                    "_other.internal", "top.nearest.of.web.internal"}) {
     for (std::uint16_t type : {wire::kAaaa, wire::kA, wire::kTxt}) {
       INFO(name << ' ' << type);
       check_negative(ask(name, type), 3);
@@ -249,10 +185,12 @@ TEST_CASE("a network sees its own apps only") {
 TEST_CASE("while nothing is known of the network that asks, .internal is SERVFAIL, which nobody keeps") {
   wire::Bytes response;
   auto outcome =
-      respond(wire::query("web.internal", wire::kAaaa), nullptr, kNetwork, Transport::udp, response);
+      Responder().respond(wire::query("web.internal", wire::kAaaa), nullptr, kNetwork, kStranger, Transport::udp, response);
   CHECK(outcome.kind == Kind::server_failure);
   CHECK(wire::decode(response).rcode == 2);
-  CHECK(ask(wire::query("web.internal", wire::kAaaa), Transport::udp, NetworkId{99}).message.rcode == 2);
+  for (auto name : {"web.internal", "web.flycast", "2.0.a.a.d.f.ip6.arpa"}) {
+    CHECK(ask(wire::query(name, wire::kAaaa), Transport::udp, NetworkId{99}).message.rcode == 2);
+  }
 }
 
 TEST_CASE("localhost and what is below it is the asker itself (RFC 6761 6.3)") {
@@ -262,7 +200,7 @@ TEST_CASE("localhost and what is below it is the asker itself (RFC 6761 6.3)") {
   auto v6 = ask("app.LocalHost", wire::kAaaa);
   REQUIRE(v6.message.answers.size() == 1);
   CHECK(v6.message.answers[0].data == wire::Bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
-  check_negative(ask("localhost", wire::kMx), 0);
+  check_no_data(ask("localhost", wire::kMx), "localhost.");
 }
 
 TEST_CASE("everything else is forwarded, unwritten") {
@@ -270,7 +208,7 @@ TEST_CASE("everything else is forwarded, unwritten") {
        {"example.org", "internal.example.org", "notinternal", "xinternal", "localhost.example.org", ""}) {
     INFO(name);
     wire::Bytes response{1, 2, 3};
-    auto outcome = respond(wire::query(name, wire::kA), &zone(), kNetwork, Transport::udp, response);
+    auto outcome = asked().respond(wire::query(name, wire::kA), response);
     CHECK(outcome.kind == Kind::forward);
     CHECK(outcome.query.name == Name::from_text(std::string(name) + '.').value());
     CHECK(outcome.query.type == RecordType::a);
@@ -280,7 +218,7 @@ TEST_CASE("everything else is forwarded, unwritten") {
 
 TEST_CASE("ANY gives what there is (RFC 8482 4.1)") {
   CHECK(addresses(ask("lhr.web.internal", wire::kAny).message).size() == 1);
-  CHECK(ask("localhost", wire::kAny).message.answers.size() == 2);
+  CHECK(ask("localhost", wire::kAny).message.answers.size() == 3);  // A, AAAA and the SOA
   check_negative(ask("ams.web.internal", wire::kAny), 0);
 }
 
@@ -293,7 +231,7 @@ TEST_CASE("RD is copied, and a query without it is answered all the same") {
 TEST_CASE("responses and packets without a whole header are dropped: an answer could start a loop") {
   wire::Bytes response;
   auto kind = [&](const wire::Bytes& message) {
-    return respond(message, &zone(), kNetwork, Transport::udp, response).kind;
+    return asked().respond(message, response).kind;
   };
   CHECK(kind(wire::query("web.internal", wire::kAaaa, {.flags = 0x8100})) == Kind::drop);
   auto query = wire::query("web.internal", wire::kAaaa);
@@ -340,7 +278,31 @@ TEST_CASE("a question whose name is a pointer is FORMERR: nothing in front of it
 TEST_CASE("zone transfers and other classes are REFUSED (RFC 5936 2.2.1)") {
   CHECK(ask("internal", wire::kAxfr).message.rcode == 5);
   CHECK(ask(wire::query("example.org", wire::kAxfr)).message.rcode == 5);
-  CHECK(ask(wire::header({}) + wire::question("version.bind", wire::kTxt, 3)).message.rcode == 5);
+  CHECK(ask(wire::header({}) + wire::question("web.internal", wire::kAaaa, 4)).message.rcode == 5);
+}
+
+TEST_CASE("CHAOS TXT version.bind and version.server say what the server is called; other CHAOS is REFUSED (RFC 4892 3)") {
+  constexpr std::uint16_t kChaos = 3;
+  ResponderOptions options;
+  options.server_name = "flylocal 1.2.3";
+  Responder responder(options);
+  auto respond = [&](std::string_view name, std::uint16_t type) {
+    wire::Bytes response;
+    responder.respond(wire::header({}) + wire::question(name, type, kChaos), nullptr, kNetwork, kStranger, Transport::udp, response);
+    return wire::decode(response);
+  };
+  for (auto name : {"version.bind", "VERSION.Bind", "version.server"}) {
+    const auto answer = respond(name, wire::kTxt);
+    REQUIRE(answer.answers.size() == 1);
+    CHECK(answer.answers[0].record_class == kChaos);
+    CHECK(answer.answers[0].ttl == 0);
+    CHECK(answer.answers[0].owner == std::string(name) + '.');
+    CHECK(wire::text(answer.answers[0]) == "flylocal 1.2.3");
+  }
+  CHECK(respond("version.bind", wire::kAaaa).rcode == 5);
+  CHECK(respond("hostname.bind", wire::kTxt).rcode == 5);
+  CHECK(respond("x.version.bind", wire::kTxt).rcode == 5);
+  CHECK(respond("web.internal", wire::kTxt).rcode == 5);
 }
 
 TEST_CASE("EDNS is answered with our size, and not sent to those without (RFC 6891 6.1.1, 6.2.3)") {
@@ -415,14 +377,14 @@ TEST_CASE(
 
 TEST_CASE("an answer that just fits is not cut") {
   // 12 + 21 + 17 * 28 = 509 octets
-  ZoneSnapshot fits({{kNetwork, {crowd("seventeen", 17), crowd("seventeem", 18)}}});
+  Asked fits(world({network({crowd("seventeen", 17), crowd("seventeem", 18)})}));
   wire::Bytes response;
   auto outcome =
-      respond(wire::query("seventeen.internal", wire::kAaaa), &fits, kNetwork, Transport::udp, response);
+      fits.respond(wire::query("seventeen.internal", wire::kAaaa), response);
   CHECK_FALSE(outcome.truncated);
   CHECK(wire::decode(response).answers.size() == 17);
   outcome =
-      respond(wire::query("seventeem.internal", wire::kAaaa), &fits, kNetwork, Transport::udp, response);
+      fits.respond(wire::query("seventeem.internal", wire::kAaaa), response);
   CHECK(outcome.truncated);
   CHECK(wire::decode(response).answers.size() == 17);
 }
@@ -441,15 +403,11 @@ TEST_CASE("a text that does not fit is left out whole, with TC") {
 }
 
 TEST_CASE("a snapshot leaves out what no query could spell") {
-  ZoneSnapshot odd(
-      {{kNetwork,
-        {{"web",
-          {machine("", "", "", "fdaa::1:2"), machine(std::string(64, 'a'), "iad", "a b.c", "fdaa::2:2")}},
-         {"", {}},
-         {std::string(64, 'x'), {}}}}});
+  Asked odd(world({network({app("web", {machine("", "", "", "fdaa::1:2"), machine(std::string(64, 'a'), "iad", "a b.c", "fdaa::2:2")}),
+                            app("", {}), app(std::string(64, 'x'), {})})}));
   wire::Bytes response;
   auto answers = [&](const wire::Bytes& query) {
-    respond(query, &odd, kNetwork, Transport::udp, response);
+    odd.respond(query, response);
     return wire::decode(response).answers.size();
   };
   CHECK(answers(wire::query("web.internal", wire::kAaaa)) == 2);

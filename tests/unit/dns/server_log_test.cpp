@@ -48,7 +48,11 @@ class Running {
 TEST_CASE("the server logs what it answers, with where the answer came from") {
   FakeUpstream upstream([](const Bytes& query, Over) { return std::vector<Bytes>{reply_to(query)}; });
   Running running({upstream.endpoint()});
-  running.server().publish(std::make_shared<ZoneSnapshot>(std::vector<Network>{{kNetwork, {App{"web", {}}}}}));
+  World world;
+  Network& network = world.networks.emplace_back();
+  network.id = kNetwork;
+  network.apps.emplace_back().name = "web";
+  running.server().publish(std::make_shared<ZoneSnapshot>(std::move(world)));
   CHECK(running.server().logged_end() == 0);
 
   UdpClient udp(running.endpoint());

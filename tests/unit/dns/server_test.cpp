@@ -1,6 +1,10 @@
 #include "dns/server.hpp"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
+#include <memory>
+#include <set>
 
 #include "tests/unit/dns/loopback.hpp"
 
@@ -16,7 +20,8 @@ constexpr NetworkId kNetwork{0x18};
 constexpr NetworkId kOtherNetwork{0x19};
 
 std::shared_ptr<const ZoneSnapshot> snapshot(unsigned machines, NetworkId network = kNetwork) {
-  App app{"web", {}};
+  App app;
+  app.name = "web";
   for (unsigned i = 0; i < machines; ++i) {
     app.machines.push_back({fmt::format("{:014x}", i),
                             "iad",
@@ -25,7 +30,9 @@ std::shared_ptr<const ZoneSnapshot> snapshot(unsigned machines, NetworkId networ
                             MachineState::started,
                             {}});
   }
-  return std::make_shared<ZoneSnapshot>(std::vector<Network>{{network, {app}}});
+  World world;
+  world.networks.push_back({.id = network, .apps = {app}, .peers = {}, .api = {}, .client_region = {}});
+  return std::make_shared<ZoneSnapshot>(std::move(world));
 }
 
 /// A server as the program has it: its own thread, and another for the forwarder.
@@ -162,6 +169,42 @@ TEST_CASE("a slow upstream holds up no answer of ours") {
   CHECK(tcp.receive().value().id == 4);
 }
 
+TEST_CASE("in a burst from several askers each gets the answers to its own queries, and what has none holds up nobody") {
+  FakeUpstream upstream(answers);
+  Running running({upstream.endpoint()});
+  running.server().publish(snapshot(1));
+  auto endpoint = running.add_network();
+  constexpr std::uint16_t kAskers = 5, kQueries = 40;
+  std::vector<std::unique_ptr<UdpClient>> askers;
+  for (unsigned i = 0; i < kAskers; ++i) askers.push_back(std::make_unique<UdpClient>(endpoint));
+  // From ours, forwarded and dropped ones in turn.
+  for (std::uint16_t n = 0; n < kQueries; ++n) {
+    for (std::uint16_t i = 0; i < kAskers; ++i) {
+      const auto id = static_cast<std::uint16_t>(i * 1000 + n);
+      if (n % 4 == 1) {
+        askers[i]->send(wire::query("example.org", wire::kA, {.id = id}));
+      } else if (n % 4 == 2) {
+        askers[i]->send(wire::query("web.internal", wire::kAaaa, {.id = id, .flags = 0x8180}));
+      } else {
+        askers[i]->send(wire::query("web.internal", wire::kAaaa, {.id = id}));
+      }
+    }
+  }
+  for (std::uint16_t i = 0; i < kAskers; ++i) {
+    std::set<std::uint16_t> ids;
+    for (unsigned n = 0; n < kQueries / 4 * 3; ++n) {
+      const auto answer = askers[i]->receive();
+      REQUIRE(answer);
+      CHECK(answer->answers.size() == 1);
+      CHECK(answer->qname == (answer->id % 1000 % 4 == 1 ? "example.org." : "web.internal."));
+      CHECK(answer->id / 1000 == i);
+      ids.insert(answer->id);
+    }
+    CHECK(ids.size() == kQueries / 4 * 3);
+  }
+  CHECK(running.statistics().dropped == kAskers * kQueries / 4);
+}
+
 TEST_CASE("responses and fragments of a header get no answer, and do no harm") {
   Running running;
   running.server().publish(snapshot(1));
@@ -277,6 +320,16 @@ TEST_CASE("connections over the limit wait until another ends") {
   first.reset();
   CHECK(third.receive());
   CHECK(running.statistics().tcp_connections == 3);
+}
+
+TEST_CASE("the server is called what its options say (RFC 4892 3)") {
+  ServerOptions options;
+  options.responder.server_name = "flylocal 9.9";
+  Running running({}, options);
+  const auto answer =
+      UdpClient(running.add_network()).ask(wire::header({}) + wire::question("version.server", wire::kTxt, 3));
+  REQUIRE(answer.answers.size() == 1);
+  CHECK(wire::text(answer.answers[0]) == "flylocal 9.9");
 }
 
 TEST_CASE("the counters tell what came of the queries") {
