@@ -134,7 +134,9 @@ class Clients(harness.SharedCase):
             ("6", "jobs.process.one.internal", addresses("one", process_group="jobs")),
             ("6", f"{machine['id']}.vm.one.internal", machine["private_ip"]),
             ("any", "global.one.internal", every),
-            ("6", "top3.nearest.of.one.internal", every),
+            # The three of the asker's own region, and not the one across the sea.
+            ("6", "top3.nearest.of.one.internal", addresses("one", region="ams")),
+            ("6", "top4.nearest.of.one.internal", every),
             # Underscores are no host name's; clients may mind.
             ("any", "app.fly_process_group.kv._metadata.one.internal", addresses("one", process_group="app")),
             ("any", "two.internal", addresses("two")),
@@ -143,6 +145,8 @@ class Clients(harness.SharedCase):
             ("6", "none.internal", "nxdomain"),
             ("4", "none.internal", "nxdomain"),
             ("any", "none.internal", "nxdomain"),
+            ("6", "_api.internal", "fdaa::3"),
+            ("txt", "_peer.internal", "flylocal"),
             ("txt", "regions.one.internal", "ams,iad"),
             ("txt", "_apps.internal", ",".join(sorted([*CROWD, "one", "two"]))),
         ]
