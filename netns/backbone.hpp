@@ -46,7 +46,8 @@ boost::asio::ip::address_v6 resolver_address();
 /// bridge has the gateway of each guest's /29, fdaa::3 and <prefix>::3. Guests of one network see each other on
 /// the link over IPv6; between bridges nothing is forwarded. IPv4 goes by the gateway, where a rule answers
 /// "unreachable" to whatever is not for the backbone itself, so that machines neither reach each other over
-/// IPv4 nor hang when they try the world outside. 172.16.0.0/16 is local here as a whole (an AnyIP route), so
+/// IPv4 nor hang when they try the world outside. IPv6 for the world outside goes to <prefix>::3, and no further than
+/// the public addresses that the backbone has itself. 172.16.0.0/16 is local here as a whole (an AnyIP route), so
 /// that the proxy can take each guest's own source address without adding it.
 ///
 /// One thread at a time may use it; which, does not matter: its netlink socket stays in the namespace.

@@ -170,6 +170,9 @@ const project::AppSpec* asker_of(Sandbox& sandbox, const Request& request) {
 Task<Reply> dns_query(Sandbox& sandbox, const Request& request) {
   const project::AppSpec* app = asker_of(sandbox, request);
   if (!app) co_return Reply::error(404, fmt::format("no app {} in this sandbox", request.get("app")));
+  // Over TCP its length has to fit into two octets.
+  if (request.body.empty() || request.body.size() > kMaxDnsMessage)
+    co_return Reply::error(400, fmt::format("the body: allowed: a DNS message of 1 to {} octets", kMaxDnsMessage));
   auto answer = co_await ask_dns(sandbox, sandbox.network_of_app(*app), request.body, request.get("transport") == "tcp");
   if (!answer) co_return Reply::error(504, answer.error().message);
   co_return Reply{200, std::move(*answer), "application/dns-message"};

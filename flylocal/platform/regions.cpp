@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 namespace flylocal::platform {
 namespace {
@@ -54,9 +55,10 @@ std::map<std::string, std::vector<std::string>> nearest_regions(const std::set<s
       if (find(from) == nullptr) return find(to) == nullptr ? std::numeric_limits<double>::infinity() : 0.0;
       return distance_km(from, to).value_or(std::numeric_limits<double>::infinity());
     };
-    std::vector<std::string>& list = nearest[from];
-    list.assign(codes.begin(), codes.end());
-    std::stable_sort(list.begin(), list.end(), [&](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
+    std::vector<std::pair<double, std::string>> ranked;
+    for (const std::string& to : codes) ranked.emplace_back(rank(to), to);
+    std::sort(ranked.begin(), ranked.end());
+    for (auto& [distance, to] : ranked) nearest[from].push_back(std::move(to));
   }
   return nearest;
 }

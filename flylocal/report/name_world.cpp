@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <unordered_map>
 
 #include "dns/record_text.hpp"
 #include "dns/resolv_conf.hpp"
@@ -22,23 +23,25 @@ constexpr std::size_t kRecordsAtOnce = 256;
 
 std::string network_name(const project::AppSpec& app) { return fmt::format("{}/{}", app.organization, app.network); }
 
-NameWorld::App app_of(sandbox::Sandbox& sandbox, const project::AppSpec& spec, const dns::App& named) {
+/// Each machine's state in the platform's words, by its id.
+using States = std::unordered_map<std::string_view, std::string_view>;
+
+NameWorld::App app_of(const States& states, const project::AppSpec& spec, const dns::App& named) {
   NameWorld::App app{spec.name, network_name(spec), {}, named.flycast};
-  for (const dns::Machine& one : named.machines) {
-    const auto machine = sandbox.find_machine(one.id);
-    const std::string state(machine ? sandbox::name(machine->state()) : "");
-    app.machines.push_back({one.id, one.region, one.process_group, one.six_pn, one.state == dns::MachineState::started, state, one.metadata});
-  }
+  for (const dns::Machine& one : named.machines)
+    app.machines.push_back({one.id, one.region, one.process_group, one.six_pn, one.state == dns::MachineState::started, std::string(states.at(one.id)), one.metadata});
   return app;
 }
 
 /// What the DNS itself answers from.
 void add_names(NameWorld& world, sandbox::Sandbox& sandbox, const project::AppSpec& asker) {
   const dns::World names = sandbox.names();
+  States states;
+  for (const auto& machine : sandbox.machines()) states.emplace(machine->id(), sandbox::name(machine->state()));
   for (const dns::Network& network : names.networks) {
     for (const dns::App& named : network.apps) {
       const project::AppSpec* spec = sandbox.find_app(named.name);
-      if (spec && !spec->is_fixture) world.apps.push_back(app_of(sandbox, *spec, named));
+      if (spec) world.apps.push_back(app_of(states, *spec, named));
     }
     if (network.id != static_cast<dns::NetworkId>(sandbox.network_of_app(asker).number)) continue;
     world.api = network.api;

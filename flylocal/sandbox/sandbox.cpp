@@ -27,6 +27,9 @@ void run_blocking(WorkerThread& thread, Task<> task) {
   asio::co_spawn(thread.executor(), std::move(task), asio::use_future).get();
 }
 
+/// Holds the machine: a call to scale() may take it out of the sandbox while it starts.
+Task<> start_machine(std::shared_ptr<Machine> machine) { (void)co_await machine->start("user"); }
+
 }  // namespace
 
 Sandbox::Sandbox(Executor main, store::Store store, std::vector<project::AppSpec> apps)
@@ -251,8 +254,7 @@ const SandboxNetwork& Sandbox::network_of(const Machine& machine) const {
 
 Task<> Sandbox::start_machines() {
   TaskGroup starting(executor_);
-  auto start = [](Machine& machine) -> Task<> { (void)co_await machine.start("user"); };
-  for (auto& machine : machines_) starting.spawn("start of machine " + machine->id(), start(*machine));
+  for (const auto& machine : machines_) starting.spawn("start of machine " + machine->id(), start_machine(machine));
   co_await starting.wait();
 }
 
@@ -280,14 +282,13 @@ Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, s
   }
   TaskGroup changes(executor_);
   auto remove = [](Sandbox& self, std::shared_ptr<Machine> machine) -> Task<> { co_await self.remove_machine(machine); };
-  auto start = [](Machine& machine) -> Task<> { (void)co_await machine.start("user"); };
   for (const auto& machine : surplus) changes.spawn("removal of machine " + machine->id(), remove(*this, machine));
   Result<> outcome;
   for (int ordinal = 0; ordinal < count && outcome; ++ordinal) {
     if (present[static_cast<std::size_t>(ordinal)]) continue;
     auto added = add_machine(*app, group->second, region, ordinal);
     if (!added) outcome = added.error();
-    else changes.spawn("start of machine " + (*added)->id(), start(**added));
+    else changes.spawn("start of machine " + (*added)->id(), start_machine(*added));
   }
   co_await changes.wait();
   co_return outcome;
@@ -302,7 +303,8 @@ Task<> Sandbox::remove_machine(std::shared_ptr<Machine> machine) {
 Task<> Sandbox::shutdown() {
   closing_ = true;
   TaskGroup stopping(executor_);
-  for (auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), machine->shutdown());
+  auto stop = [](std::shared_ptr<Machine> machine) -> Task<> { co_await machine->shutdown(); };
+  for (const auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), stop(machine));
   co_await stopping.wait();
   logs_.close();
   // The objects stay: until the control socket is closed, somebody may ask for their figures.

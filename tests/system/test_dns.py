@@ -231,7 +231,9 @@ class Names(Asking):
         expected = {"one.internal": "resolves", "global.one.internal": "resolves", "iad.one.internal": "resolves", "jobs.process.one.internal": "resolves",
                     f"{machine}.vm.one.internal": "resolves", "localhost": "resolves", "syd.one.internal": "none-in-region", "cron.process.one.internal": "none-in-group",
                     "00000000000000.vm.one.internal": "no-such-machine", "vms.one.internal": "text-name", "_apps.internal": "text-name", "far.internal": "other-network",
-                    "oen.internal": "no-such-app", "admin.one.internal": "unknown-form", "vm.one.internal": "unknown-form", "internal": "apex"}
+                    "oen.internal": "no-such-app", "admin.one.internal": "unknown-form", "vm.one.internal": "unknown-form", "internal": "apex",
+                    "all.one.internal": "unknown-form", "role.kv._metadata.one.internal": "unknown-form", "one-1.vm.one.internal": "no-such-machine",
+                    "top01.nearest.of.one.internal": "unknown-form", "far.flycast": "other-network", "flycast": "apex"}
         for name, code in expected.items():
             explained = self.explained(name)
             self.assertEqual(explained["code"], code, name)

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "dns/zone.hpp"
+
 using namespace flylocal::report;
 using Catch::Matchers::Contains;
 
@@ -72,7 +74,11 @@ TEST_CASE("the nearest machines") {
   CHECK(one.resolves == true);
   CHECK_THAT(one.title, Contains("the 1 nearest"));
   CHECK_THAT(explain("top9.nearest.of.web.internal").title, Contains("all machines, nearest first"));
-  for (const char* name : {"top0.nearest.of.web.internal", "top.nearest.of.web.internal", "topx.nearest.of.web.internal"}) CHECK(code_of(name) == "unknown-form");
+  CHECK(code_of("top99999999999999999999.nearest.of.web.internal") == "resolves");
+  NameWorld of = world();
+  of.ipv4_askers.push_back({"web", kSecond, "top1.nearest.of.web.internal", "ioredis: family: 0"});
+  CHECK_THAT(explain_name("top1.nearest.of.web.internal", of).title, Contains("asked for IPv4 ones only"));
+  for (const char* name : {"top0.nearest.of.web.internal", "top01.nearest.of.web.internal", "top.nearest.of.web.internal", "topx.nearest.of.web.internal"}) CHECK(code_of(name) == "unknown-form");
 }
 
 TEST_CASE("no such app: the nearest spelling, and what people write instead") {
@@ -163,6 +169,18 @@ TEST_CASE("a name without .internal") {
   CHECK_THAT(one.found, Contains("corp.example"));
   CHECK_THAT(explain("worker.process.web").fix, Contains("worker.process.web.internal"));
   CHECK_THAT(explain("wbe").fix, Contains("web.internal"));
+  CHECK_THAT(explain("ams.web").fix, Contains("ams.web.internal"));
+  CHECK_THAT(explain("syd.web").fix, Contains("syd.web.internal"));
+}
+
+TEST_CASE("a domain of the world whose top has an app's name") {
+  NameWorld of = world();
+  of.apps.push_back({"dev", "personal/default", {}, {}});
+  for (const char* name : {"example.dev", "www.example.dev", "api.dev", "kv._metadata.dev"}) {
+    CHECK(code_of(name, of) == "outside");
+    CHECK_FALSE(explain_name(name, of).resolves.has_value());
+  }
+  CHECK(code_of("worker.process.dev", of) == "without-internal");
 }
 
 TEST_CASE("names that begin with _") {
@@ -171,6 +189,8 @@ TEST_CASE("names that begin with _") {
   of.api = address("fdaa::3");
   of.peers.push_back({"laptop", address("fdaa:0:18:a7b:d6b:0:a:2")});
   CHECK(explain_name("_api.internal", of).targets.at(0).address == "fdaa::3");
+  CHECK_THAT(explain_name("_api.internal", of).found, Contains("nobody listens on its port 4280"));
+  CHECK_THAT(explain_name("_api.internal", of).fix, Contains("control.sock"));
   CHECK(explain_name("laptop._peer.internal", of).targets.at(0).address == "fdaa:0:18:a7b:d6b:0:a:2");
   const auto none = explain_name("phone._peer.internal", of);
   CHECK(none.code == "no-such-peer");
@@ -181,6 +201,8 @@ TEST_CASE("names that begin with _") {
 TEST_CASE("forms that no name has") {
   CHECK(code_of("internal") == "apex");
   CHECK(code_of("api.web.internal") == "none-in-region");  // three letters are a region
+  CHECK_THAT(explain("app.web.internal").fix, Contains("Did you mean app.process.web.internal?"));
+  CHECK_THAT(explain("api.web.internal").fix, !Contains("process") && Contains("--region api -a web"));
   const auto subdomain = explain("admin.web.internal");
   CHECK(subdomain.code == "unknown-form");
   CHECK_THAT(subdomain.found, Contains("NXDOMAIN") && Contains("no subdomains"));
@@ -188,6 +210,8 @@ TEST_CASE("forms that no name has") {
   CHECK_THAT(explain("683d314fdd4d68.web.internal").fix, Contains("683d314fdd4d68.vm.web.internal"));
   CHECK(code_of("process.web.internal") == "unknown-form");
   CHECK_THAT(explain("process.web.internal").found, Contains("NOERROR"));
+  CHECK_THAT(explain("all.web.internal").title, Contains("half of one"));
+  CHECK_THAT(explain("role.kv._metadata.web.internal").title, Contains("half of one"));
 }
 
 TEST_CASE("Flycast names") {
@@ -198,7 +222,23 @@ TEST_CASE("Flycast names") {
   CHECK(code_of("wbe.flycast") == "no-such-app");
   CHECK_THAT(explain("wbe.flycast").fix, Contains("web.flycast"));
   CHECK(code_of("www.idle.flycast") == "unknown-form");
-  CHECK(code_of("flycast") == "no-such-app");
+  CHECK_THAT(explain("www.idle.flycast").fix, Contains("idle.flycast"));
+  CHECK(code_of("flycast") == "apex");
+  // What has no proxy behind it yet is not told to have one.
+  CHECK_THAT(one.found, Contains("Nobody listens there yet"));
+}
+
+TEST_CASE("a Flycast address is of its app's network") {
+  NameWorld of = world();
+  of.apps.back().flycast = {address("fdaa:0:19:0:1::2")};
+  const auto one = explain_name("far.flycast", of);
+  CHECK(one.code == "other-network");
+  CHECK(one.resolves == false);
+  CHECK(one.targets.empty());
+  CHECK_THAT(one.fix, Contains("flylocal explain dns far.flycast -a far"));
+  of.asker = "far";
+  of.network = "personal/other";
+  CHECK(explain_name("far.flycast", of).targets.at(0).address == "fdaa:0:19:0:1::2");
 }
 
 TEST_CASE("public names") {
@@ -210,7 +250,9 @@ TEST_CASE("public names") {
   CHECK(custom.targets.at(0).address == "172.16.0.1");
   CHECK(explain_name("idle.fly.dev", of).code == "not-published");
   CHECK(explain_name("idle.fly.dev", of).resolves == false);
-  CHECK_FALSE(explain_name("web.fly.dev", of).resolves.has_value());
+  // Below the app's public name there are names of others, or none.
+  CHECK(code_of("web.staging.fly.dev", of) == "outside");
+  CHECK_FALSE(explain_name("web.staging.fly.dev", of).resolves.has_value());
 }
 
 TEST_CASE("names of the outside: who is asked, and what came of it last") {
@@ -232,7 +274,8 @@ TEST_CASE("names of the outside: who is asked, and what came of it last") {
 TEST_CASE("what is no name") {
   for (const char* text : {"", ".", "web..internal", ".internal", "we b.internal", "web.internal\\300", "\\000"}) CHECK(code_of(text) == "malformed");
   CHECK(code_of(std::string(64, 'a') + ".internal") == "malformed");
-  for (const char* url : {"http://web.internal:8080/x", "web.internal:8080", "http://web.internal", "redis://user:pw@web.internal:6379/0"}) {
+  for (const char* url : {"http://web.internal:8080/x", "web.internal:8080", "http://web.internal", "redis://user:pw@web.internal:6379/0", "http://web.internal?a=/b",
+                          "https://web.internal#top"}) {
     CHECK(code_of(url) == "malformed");
     CHECK_THAT(explain(url).fix, Contains("The name in it is web.internal:"));
   }
@@ -244,9 +287,84 @@ TEST_CASE("addresses, reverse names and localhost") {
   CHECK_THAT(known.fix, Contains("3d8d413b29d089.vm.web.internal"));
   CHECK(known.targets.at(0).app == "web");
   CHECK(code_of("127.0.0.1") == "address");
-  CHECK(code_of("1.0.0.127.in-addr.arpa") == "reverse-name");
+  for (const char* name : {"1.0.0.127.in-addr.arpa", "a.a.d.f.ip6.arpa", "ip6.arpa", "arpa"}) CHECK(code_of(name) == "reverse-name");
+  CHECK(code_of("printer.home.arpa") == "outside");  // names of hosts, by RFC 8375
   CHECK(explain("localhost").resolves == true);
   CHECK(code_of("x.localhost") == "resolves");
+}
+
+namespace {
+
+/// What the resolver makes of the same world, for one of its networks.
+class Resolver {
+ public:
+  explicit Resolver(const NameWorld& world) : zone_(of_network(world), nullptr, false, nullptr) {}
+
+  /// The addresses of a name in lower case; nothing: NXDOMAIN.
+  std::optional<std::size_t> addresses(std::string_view text) const {
+    const auto name = flylocal::dns::Name::from_text(text);
+    REQUIRE(name.has_value());
+    const flylocal::dns::Labels labels(*name);
+    flylocal::dns::Finding finding;
+    if (text.ends_with("flycast")) zone_.find_flycast(labels, finding);
+    else zone_.find_internal(*name, labels, {}, finding);
+    if (!finding.exists()) return std::nullopt;
+    std::size_t count = 0;
+    for (const auto* set : finding.sets())
+      if (set->type() == flylocal::dns::RecordType::aaaa) count += set->size();
+    return count;
+  }
+
+ private:
+  static flylocal::dns::Network of_network(const NameWorld& world) {
+    using flylocal::dns::MachineState;
+    flylocal::dns::Network network;
+    network.api = world.api;
+    for (const auto& peer : world.peers) network.peers.push_back({peer.name, peer.address});
+    for (const auto& app : world.apps) {
+      if (app.network != world.network) continue;
+      flylocal::dns::App& out = network.apps.emplace_back();
+      out.name = app.name;
+      out.flycast = app.flycast;
+      for (const auto& one : app.machines)
+        out.machines.push_back({one.id, one.region, one.process_group, one.six_pn, one.is_started ? MachineState::started : MachineState::not_started, one.metadata});
+    }
+    return network;
+  }
+
+  flylocal::dns::NetworkZone zone_;
+};
+
+}  // namespace
+
+TEST_CASE("what is said of the resolver is what it does") {
+  NameWorld of = world();
+  of.api = address("fdaa::3");
+  of.peers.push_back({"laptop", address("fdaa:0:18:a7b:d6b:0:a:2")});
+  of.apps.back().flycast = {address("fdaa:0:19:0:1::2")};
+  const Resolver resolver(of);
+  const char* const below[] = {"", "global.", "ams.", "syd.", "all.", "app.", "worker.", "admin.", "vm.", "process.", "of.", "kv.", "_metadata.", "nearest.of.",
+                               "kv._metadata.", "role.kv._metadata.", "a.role.kv._metadata.", "primary.role.kv._metadata.", "b.a.role.kv._metadata.", "vms.", "all.vms.",
+                               "regions.", "all.regions.", "www.ams.", "3d8d413b29d089.vm.", "568323e9b54dd8.vm.", "00000000000000.vm.", "web-1.vm.", "3d8d413b29d089.",
+                               "worker.process.", "cron.process.", "top1.nearest.of.", "top2.nearest.of.", "top02.nearest.of.", "top0.nearest.of.", "top.nearest.of.",
+                               "top99999999999999999999.nearest.of.", "x.nearest.of.", "a.top1.nearest.of."};
+  std::vector<std::string> names = {"internal", "_api.internal", "x._api.internal", "_peer.internal", "laptop._peer.internal", "phone._peer.internal", "x.laptop._peer.internal",
+                                    "_apps.internal", "all._apps.internal", "_instances.internal", "all._instances.internal", "x._instances.internal", "_x.internal",
+                                    "flycast", "web.flycast", "idle.flycast", "none.flycast", "far.flycast", "wbe.flycast", "www.idle.flycast"};
+  for (const char* app : {"web", "idle", "none", "far", "wbe"})
+    for (const char* form : below) names.push_back(std::string(form) + app + ".internal");
+  for (const std::string& name : names) {
+    INFO(name);
+    const auto one = explain_name(name, of);
+    INFO(one.found);
+    const auto addresses = resolver.addresses(name);
+    CHECK(one.resolves == (addresses.value_or(0) > 0));
+    if (one.found.find("NXDOMAIN") != std::string::npos) CHECK_FALSE(addresses.has_value());
+    if (one.found.find("NOERROR") != std::string::npos) CHECK(addresses == 0u);
+    if (one.resolves == false && !addresses) CHECK_THAT(one.found, Contains("NXDOMAIN"));
+    // Of the nearest some are answered, and all are shown.
+    if (addresses.value_or(0) > 0 && one.title.find("nearest to the asker") == std::string::npos) CHECK(one.targets.size() == *addresses);
+  }
 }
 
 TEST_CASE("any text is explained in a sandbox without apps, too") {
