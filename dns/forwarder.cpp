@@ -76,13 +76,16 @@ struct Forwarder::Impl : std::enable_shared_from_this<Impl> {
     race.tries.spawn("ask a DNS upstream", run_try(race, upstream));
   }
 
+  void note_life() {
+    last_answer = Clock::now();
+    dead_until = Clock::time_point::min();
+  }
+
   Task<> run_try(Race& race, std::size_t upstream) {
-    auto answer = co_await ask_upstream(race.query, upstreams[upstream]);
+    std::function<void()> heard = [this] { note_life(); };
+    auto answer = co_await ask_upstream(race.query, upstreams[upstream], std::move(heard));
     --race.running;
-    if (answer.kind != UpstreamAnswer::Kind::none) {
-      last_answer = Clock::now();
-      dead_until = Clock::time_point::min();
-    }
+    if (answer.kind != UpstreamAnswer::Kind::none) note_life();
     if (answer.kind == UpstreamAnswer::Kind::usable) {
       if (!race.answered) {
         // So that a dead upstream costs one query its time, and not every query.

@@ -120,7 +120,10 @@ QueryReading read_query(std::span<const std::uint8_t> message, Query& query) {
   if (get_u16(message, 4) != 1) return reject(Rcode::format_error);
 
   std::size_t offset = kHeaderSize;
-  if (!query.name.read(message, offset) || offset + 4 > message.size()) return reject(Rcode::format_error);
+  if (!query.name.read(message, offset) || offset + 4 > message.size()) {
+    query.name = Name();  // the first labels of a name that was cut are another name
+    return reject(Rcode::format_error);
+  }
   query.type = static_cast<RecordType>(get_u16(message, offset));
   query.record_class = static_cast<RecordClass>(get_u16(message, offset + 2));
   offset += 4;
@@ -238,11 +241,13 @@ std::optional<Response> parse_response(std::span<const std::uint8_t> message) {
   unsigned answers = get_u16(message, 6);
   unsigned additionals = get_u16(message, 10);
   unsigned records = answers + get_u16(message, 8) + additionals;
+  response.additionals_begin = offset;
   for (unsigned i = 0; i < records; ++i) {
     std::size_t begin = offset;
     auto record = read_record(message, offset);
     if (!record) return std::nullopt;
     if (i < answers) response.answer_ends.push_back(offset);
+    if (i < records - additionals) response.additionals_begin = offset;
     if (record->type != RecordType::opt) continue;
     // RFC 6891 6.1.1: as in a query.
     if (response.opt || i < records - additionals || !record->root_owner) return std::nullopt;

@@ -141,6 +141,7 @@ struct Response {
     std::size_t end = 0;
   };
   std::optional<Range> opt;
+  std::size_t additionals_begin = 0;
   std::size_t end = 0;  ///< behind the last record; anything further is not part of the message
 };
 /// Empty when the octets are no well-formed response with at most one question.

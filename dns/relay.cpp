@@ -42,8 +42,8 @@ Relayed relay(const Query& query, std::span<const std::uint8_t> reply, Transport
   // practice; elsewhere it stays, as names behind it may be pointed at.
   auto extended_rcode = Rcode::no_error;
   bool has_opt = layout->opt.has_value();
+  if (has_opt) extended_rcode = static_cast<Rcode>(reply[layout->opt->begin + kOptExtendedRcode] << 4);
   if (has_opt && layout->opt->end == layout->end) {
-    extended_rcode = static_cast<Rcode>(reply[layout->opt->begin + kOptExtendedRcode] << 4);
     response.resize(layout->opt->begin);
     set_u16(response, kAdditionalCount, static_cast<std::uint16_t>(get_u16(response, kAdditionalCount) - 1));
     has_opt = false;
@@ -52,15 +52,20 @@ Relayed relay(const Query& query, std::span<const std::uint8_t> reply, Transport
   std::size_t limit = size_limit(query, transport) - (add_opt ? kOptSize : 0);
   auto relayed = Relayed::whole;
   if (response.size() > limit) {
-    relayed = Relayed::truncated;
     add_opt = query.edns.has_value();
     limit = size_limit(query, transport) - (add_opt ? kOptSize : 0);
-    auto first_out = std::upper_bound(layout->answer_ends.begin(), layout->answer_ends.end(), limit);
-    response.resize(first_out == layout->answer_ends.begin() ? layout->answers_begin : *std::prev(first_out));
-    response[2] |= kTruncated;
-    set_u16(response, kAnswerCount, static_cast<std::uint16_t>(first_out - layout->answer_ends.begin()));
-    set_u16(response, kAuthorityCount, 0);
     set_u16(response, kAdditionalCount, 0);
+    // RFC 2181 9: additional records that do not fit are left out, and that is no truncation.
+    if (layout->additionals_begin <= limit) {
+      response.resize(layout->additionals_begin);
+    } else {
+      relayed = Relayed::truncated;
+      auto first_out = std::upper_bound(layout->answer_ends.begin(), layout->answer_ends.end(), limit);
+      response.resize(first_out == layout->answer_ends.begin() ? layout->answers_begin : *std::prev(first_out));
+      response[2] |= kTruncated;
+      set_u16(response, kAnswerCount, static_cast<std::uint16_t>(first_out - layout->answer_ends.begin()));
+      set_u16(response, kAuthorityCount, 0);
+    }
   }
   if (add_opt) {
     put_opt(response, *query.edns, extended_rcode);

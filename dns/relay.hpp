@@ -14,7 +14,7 @@ enum class Transport { udp, tcp };
 std::size_t size_limit(const Query& query, Transport transport);
 
 enum class Relayed {
-  whole,
+  whole,      ///< at most the additional section is missing
   truncated,  ///< cut to what the transport takes, with TC
   failed,     ///< the reply was no usable response: SERVFAIL was written
 };

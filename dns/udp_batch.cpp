@@ -100,10 +100,12 @@ std::size_t UdpBatch::group_answers() {
   return group_count;
 }
 
-void UdpBatch::send_apart(int fd, const msghdr& group) {
+bool UdpBatch::send_apart(int fd, const msghdr& group) {
+  bool sent = false;
   for (std::size_t i = 0; i < group.msg_iovlen; ++i)
-    (void)::sendto(fd, group.msg_iov[i].iov_base, group.msg_iov[i].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL,
-                   static_cast<const sockaddr*>(group.msg_name), group.msg_namelen);
+    sent |= ::sendto(fd, group.msg_iov[i].iov_base, group.msg_iov[i].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL,
+                     static_cast<const sockaddr*>(group.msg_name), group.msg_namelen) >= 0;
+  return sent;
 }
 
 void UdpBatch::send(int fd) {
@@ -117,10 +119,8 @@ void UdpBatch::send(int fd) {
       continue;
     }
     const msghdr& failed = groups_[sent].msg_hdr;
-    if (failed.msg_iovlen > 1 && is_unsupported(errno)) {
-      can_segment_ = false;
-      send_apart(fd, failed);
-    }
+    // A peer to whom nothing can be sent, as one whose port is 0, says nothing of segmentation.
+    if (failed.msg_iovlen > 1 && is_unsupported(errno) && send_apart(fd, failed)) can_segment_ = false;
     ++sent;
   }
 }

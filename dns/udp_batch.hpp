@@ -54,7 +54,8 @@ class UdpBatch {
   };
   bool precedes(std::uint8_t left, std::uint8_t right) const;
   std::size_t group_answers();
-  void send_apart(int fd, const msghdr& group);
+  /// Whether at least one could be sent.
+  bool send_apart(int fd, const msghdr& group);
 
   std::array<std::array<std::uint8_t, kQuerySize>, kMostDatagrams> queries_;
   std::array<UdpPeer, kMostDatagrams> peers_;

@@ -99,9 +99,10 @@ Task<UpstreamAnswer> ask_over_tcp(const Query& query, asio::ip::tcp::endpoint up
 
 }  // namespace
 
-Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream) {
+Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream, std::function<void()> heard) {
   auto over_udp = co_await ask_over_udp(query, upstream);
   if (!over_udp.truncated) co_return std::move(over_udp.answer);
+  heard();
   auto over_tcp = co_await ask_over_tcp(query, {upstream.address(), upstream.port()});
   co_return over_tcp;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "dns/message.hpp"
@@ -21,7 +22,8 @@ struct UpstreamAnswer {
 
 /// Asks `upstream` the question of `query`: over UDP, and over TCP when that answer is truncated (RFC 7766
 /// 5). Ends at once when the upstream cannot be reached and says so; to one that is silent it listens until the
-/// caller cancels. Opens its sockets on the calling thread.
-Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream);
+/// caller cancels. `heard` is called when its answer was truncated: then it lives, whatever comes over TCP. Opens its sockets on the
+/// calling thread.
+Task<UpstreamAnswer> ask_upstream(Query query, asio::ip::udp::endpoint upstream, std::function<void()> heard);
 
 }  // namespace flylocal::dns

@@ -369,6 +369,19 @@ TEST_CASE("no route to any upstream is an empty answer at once, every time") {
   for (int i = 0; i < 3; ++i) CHECK_FALSE(running.ask());
 }
 
+TEST_CASE("an upstream that says to come over TCP, and is silent there, is not taken for dead") {
+  // With a dead_timeout of 0 a dead upstream has no time to answer.
+  FakeUpstream upstream([](const Bytes& query, Over over) -> std::vector<Bytes> {
+    if (over == Over::tcp) return {};
+    const bool is_large = query.at(12) == 5;  // the length of the first label
+    return {reply_to(query, is_large ? 0x8380 : 0x8180, is_large ? 0 : 1)};
+  });
+  Running running({upstream.endpoint()}, {.try_timeout = 500ms, .total_timeout = 500ms, .rounds = 1, .dead_timeout = 0ms, .dead_for = 60s});
+  CHECK_FALSE(running.wait(running.start(wire::query("large.example", wire::kTxt))));
+  CHECK(was_asked(upstream, 2));
+  CHECK(running.ask());
+}
+
 TEST_CASE("shutdown ends queries to dead upstreams, the one that listens on and those whose tries had no time to begin") {
   FakeUpstream upstream(silent);
   for (auto dead_timeout : {0ms, 1ms}) {

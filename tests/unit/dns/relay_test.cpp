@@ -124,6 +124,35 @@ TEST_CASE("a reply is cut at a record to what the asker's UDP takes, and whole o
   CHECK(tcp.message.authorities.size() == 1);
 }
 
+TEST_CASE("additional records that do not fit are left out, which is no truncation (RFC 2181 9)") {
+  auto reply = wire::header({.flags = 0x8180, .answers = 2, .authorities = 1, .additionals = 41}) +
+               wire::question("example.org", wire::kA) + a_records(2) + wire::record(wire::kNs, 60, {0xC0, 12}) + a_records(40) +
+               wire::opt(4096);
+  auto plain = send(wire::query("example.org", wire::kA), reply);
+  CHECK(plain.relayed == Relayed::whole);
+  CHECK_FALSE(plain.message.truncated);
+  CHECK(plain.message.answers.size() == 2);
+  CHECK(plain.message.authorities.size() == 1);
+  CHECK(plain.message.additionals.empty());
+
+  auto edns = send(wire::edns_query("example.org", wire::kA, 600), reply);
+  CHECK(edns.relayed == Relayed::whole);
+  CHECK(edns.message.answers.size() == 2);
+  REQUIRE(edns.message.additionals.size() == 1);
+  CHECK(edns.message.opt());
+
+  auto tcp = send(wire::query("example.org", wire::kA), reply, Transport::tcp);
+  CHECK(tcp.message.additionals.size() == 40);
+}
+
+TEST_CASE("what tells that there is no data must not be missing without TC") {
+  // The authority section alone is too long.
+  auto reply = wire::header({.flags = 0x8180, .authorities = 40}) + wire::question("example.org", wire::kA) + a_records(40);
+  auto plain = send(wire::query("example.org", wire::kA), reply);
+  CHECK(plain.relayed == Relayed::truncated);
+  CHECK(plain.message.truncated);
+}
+
 TEST_CASE("one record that is too large leaves an empty answer with TC") {
   auto reply = wire::header({.flags = 0x8180, .answers = 1}) + wire::question("example.org", wire::kTxt) +
                wire::record(wire::kTxt, 60, wire::Bytes(600, 'x'));

@@ -275,6 +275,17 @@ TEST_CASE("a question whose name is a pointer is FORMERR: nothing in front of it
   CHECK(ask(wire::header({}) + wire::Bytes{0xC0, 4, 0, 28, 0, 1}).message.rcode == 1);
 }
 
+TEST_CASE("a query whose question could not be read has the root's name, and no part of what was asked") {
+  const auto whole = wire::query("web.internal", wire::kAaaa);
+  for (std::size_t size : {std::size_t{12}, std::size_t{18}, whole.size() - 1}) {
+    INFO(size);
+    const auto parsed = parse_query(std::span(whole).first(size));
+    CHECK(parsed.verdict == ParsedQuery::Verdict::rejected);
+    CHECK_FALSE(parsed.has_question);
+    CHECK(parsed.query.name.text() == ".");
+  }
+}
+
 TEST_CASE("zone transfers and other classes are REFUSED (RFC 5936 2.2.1)") {
   CHECK(ask("internal", wire::kAxfr).message.rcode == 5);
   CHECK(ask(wire::query("example.org", wire::kAxfr)).message.rcode == 5);
