@@ -4,27 +4,13 @@
 #include <unordered_set>
 #include <utility>
 
+#include "dns/label_form.hpp"
+
 namespace flylocal::dns {
 namespace {
 
-// Region codes are three letters (platform.md 5.8), machine ids 14 hexadecimal digits (platform.md 2.1). A
-// label of that form in its place is a name the platform could have, whether or not a machine has it now.
-constexpr std::size_t kRegionSize = 3;
-constexpr std::size_t kMachineIdSize = 14;
-
 constexpr std::string_view kGlobal = "\6global";
 constexpr std::string_view kBelowMetadata = "\2kv\11_metadata";
-
-bool is_region_form(std::string_view label) {
-  return label.size() == kRegionSize &&
-         std::all_of(label.begin(), label.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-}
-
-bool is_machine_id_form(std::string_view label) {
-  return label.size() == kMachineIdSize && std::all_of(label.begin(), label.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
 
 /// Takes the leftmost label, with its length octet, off `labels`.
 std::string_view take_label(std::string_view& labels) {

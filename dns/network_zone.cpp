@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "dns/label_form.hpp"
+
 namespace flylocal::dns {
 namespace {
 
@@ -13,21 +15,6 @@ constexpr std::string_view kApps = "\5_apps";
 constexpr std::string_view kApi = "\4_api";
 constexpr std::string_view kInstances = "\12_instances";
 constexpr std::string_view kAllInstances = "\3all\12_instances";
-
-/// The N of `topN`, a decimal number from 1 on; empty when the label is something else. Very large ones are all alike.
-std::optional<std::size_t> top_count(std::string_view label) {
-  constexpr std::string_view kTop = "top";
-  constexpr std::size_t kMost = 100'000;
-  if (!label.starts_with(kTop)) return std::nullopt;
-  label.remove_prefix(kTop.size());
-  if (label.empty() || label.front() == '0') return std::nullopt;
-  std::size_t count = 0;
-  for (char c : label) {
-    if (c < '0' || c > '9') return std::nullopt;
-    count = std::min(kMost, count * 10 + static_cast<std::size_t>(c - '0'));
-  }
-  return count;
-}
 
 std::optional<std::uint8_t> nibble_of(std::string_view label) {
   if (label.size() != 1) return std::nullopt;

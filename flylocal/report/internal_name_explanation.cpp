@@ -7,6 +7,8 @@
 #include <iterator>
 #include <set>
 
+#include "dns/label_form.hpp"
+
 namespace flylocal::report {
 namespace {
 
@@ -198,7 +200,7 @@ class Explainer {
     const std::string meant = closest_word(wanted, ids);
     const std::string known = fmt::format("Its machines are {}.", list_text(ids));
     return explained("no-such-machine", false, fmt::format("app {} has no machine {}", app.name, wanted),
-                     is_machine_id_form(wanted)
+                     dns::is_machine_id_form(wanted)
                          ? no_data(known)
                          : fmt::format("The resolver answers that the name does not exist (NXDOMAIN): an id is 14 hexadecimal digits. {}", known),
                      "The same. An id goes with its machine: a deploy keeps the machines, scaling down and up makes new ones.",

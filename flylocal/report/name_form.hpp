@@ -37,9 +37,6 @@ AppForm app_form(const Labels& below_app);
 enum class SpecialForm { kApi, kPeer, kText, kNone };
 SpecialForm special_form(const Labels& below_internal);
 
-/// Whether a machine could have this id: 14 hexadecimal digits (platform facts 2.1).
-bool is_machine_id_form(std::string_view label);
-
 /// Whether the name leads from an address to a name: what is below in-addr.arpa and ip6.arpa, and what these are below.
 bool is_reverse_form(std::string_view name);
 
