@@ -20,8 +20,9 @@ Result<std::filesystem::path> state_directory();
 /// ends, so a lock without a live owner does not exist.
 class StateLock {
  public:
-  /// Makes the directory (0700) if it is missing. Error with code resource_unavailable_try_again: a sandbox
-  /// runs; the message names its pid and apps.
+  /// Makes the directory (0700) if it is missing. Waits for the last owner if that is just ending (200 ms, and 5 s when
+  /// it is seen to end). Error with code resource_unavailable_try_again: a sandbox runs; the message names its pid
+  /// and apps.
   static Result<StateLock> acquire(const std::filesystem::path& directory, const std::string& apps);
 
   const std::filesystem::path& directory() const { return directory_; }

@@ -1,11 +1,17 @@
 #include "flylocal/store/state_directory.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <thread>
 
 #include "tests/unit/temporary_directory.hpp"
 
@@ -115,6 +121,42 @@ TEST_CASE("a lock ends with the process that held it, however it ends") {
   REQUIRE(StateLock::acquire(temporary.path(), "web").has_error());
   holder.kill();
   CHECK(StateLock::acquire(temporary.path(), "web").has_value());
+}
+
+TEST_CASE("an owner that is just ending is waited for") {
+  // SIGKILL ends a process thread by thread: the first one may be gone, and the process with it for all who look, while
+  // another still has the files open.
+  const TemporaryDirectory temporary;
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    static std::optional<Result<StateLock>> lock;
+    lock.emplace(StateLock::acquire(temporary.path(), "shop"));
+    static const int told = write_end.release();
+    std::thread([] {
+      char stat[256] = "";
+      while (!std::strstr(stat, ") Z")) {
+        std::this_thread::yield();
+        const UniqueFd file(::open("/proc/self/stat", O_RDONLY | O_CLOEXEC));
+        if (const ssize_t n = ::read(file.get(), stat, sizeof stat - 1); n >= 0) stat[n] = 0;
+      }
+      const char answer = lock->has_value() ? 'y' : 'n';
+      if (::write(told, &answer, 1) != 1) ::_exit(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(400));  // how long its files stay open
+      ::_exit(0);
+    }).detach();
+    ::syscall(SYS_exit, 0);  // the first thread alone
+  }
+  write_end.reset();
+  char answer = 0;
+  REQUIRE(::read(read_end.get(), &answer, 1) == 1);
+  REQUIRE(answer == 'y');
+  CHECK(StateLock::acquire(temporary.path(), "web").has_value());
+  ::waitpid(pid, nullptr, 0);
 }
 
 TEST_CASE("a lock ends with its object, and moves with it") {
