@@ -18,12 +18,14 @@ bool is_wanted(Edge& edge, Session& session) {
 /// Finds the port and the service anew in the newest snapshot.
 Dialled::Outcome look_up(Edge& edge, const Session& session, std::string_view host, Dialled& result) {
   result.snapshot = edge.snapshot;
-  result.port = result.snapshot->find_port(session.listener);
+  result.port = result.snapshot->find_port(session.arrival.listener);
+  result.backend = nullptr;
   result.service = nullptr;
   result.upstream = nullptr;
   if (!result.port) return Dialled::Outcome::unpublished;
-  result.service = result.snapshot->find_service(*result.port, host);
-  if (!result.service) return Dialled::Outcome::unknown_host;
+  result.backend = result.snapshot->find_backend(*result.port, host);
+  if (!result.backend) return Dialled::Outcome::unknown_host;
+  result.service = &result.snapshot->service_of(*result.backend);
   if (result.service->upstreams.empty()) return Dialled::Outcome::no_machine;
   return Dialled::Outcome::connected;
 }
@@ -44,7 +46,7 @@ Task<int> connect(Edge& edge, Session& session, const Upstream& upstream,
   connection = std::make_unique<UpstreamConnection>(*edge.poller, session.wakeup, upstream.endpoint);
   if (int error = connection->begin_connect(upstream)) co_return error;
   session.deadline.set_after(edge.options.connect_limit);
-  while (!connection->socket.writable() && !connection->socket.broken()) {
+  while (!connection->channel().writable() && !connection->channel().broken()) {
     co_await session.wakeup.wait();
     if (!is_wanted(edge, session)) co_return ECANCELED;
     if (session.deadline.passed()) co_return ETIMEDOUT;
@@ -55,7 +57,7 @@ Task<int> connect(Edge& edge, Session& session, const Upstream& upstream,
 
 bool cause_is_known(const std::vector<FailedAttempt>& failed) {
   return std::all_of(failed.begin(), failed.end(),
-                     [](const auto& attempt) { return !attempt.finding.empty(); });
+                     [](const auto& attempt) { return !attempt.finding.code.empty(); });
 }
 
 }  // namespace

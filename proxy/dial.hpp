@@ -14,7 +14,7 @@ struct FailedAttempt {
   std::string machine;
   asio::ip::tcp::endpoint address;
   int error = 0;        ///< errno
-  std::string finding;  ///< what the bind report knows of the cause
+  Finding finding;  ///< what the bind report knows of the cause
 };
 
 struct Dialled {
@@ -30,6 +30,7 @@ struct Dialled {
   /// Keeps `service` and `upstream` in being.
   std::shared_ptr<const RoutingSnapshot> snapshot;
   const PublishedPort* port = nullptr;
+  const Backend* backend = nullptr;
   const Service* service = nullptr;
   const Upstream* upstream = nullptr;
   std::unique_ptr<UpstreamConnection> connection;

@@ -3,6 +3,8 @@
 #include <boost/intrusive/list.hpp>
 #include <memory>
 
+#include "flylocal/base/task_group.hpp"
+#include "proxy/arrival.hpp"
 #include "proxy/http1/head.hpp"
 #include "proxy/io/buffer.hpp"
 #include "proxy/io/wakeup.hpp"
@@ -13,12 +15,14 @@
 /// What all sessions of one proxy share. Everything here belongs to the proxy's one thread.
 namespace flylocal::proxy {
 
-/// A client's connection: its socket, and what its coroutine waits on.
+/// A client's connection: its channel, and what its coroutine waits on.
 class Session
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  Session(Poller& poller, ListenerId port)
-      : listener(port), wakeup(poller), deadline(poller, wakeup), client(poller, wakeup) {}
+  Session(Poller& poller, Arrival how, std::unique_ptr<Channel> channel)
+      : arrival(std::move(how)), wakeup(poller), deadline(poller, wakeup), client_(std::move(channel)) {
+    client_->set_owner(wakeup);
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   virtual ~Session() = default;
@@ -26,16 +30,23 @@ class Session
   /// Nobody is there any more to take an answer.
   virtual bool client_left() = 0;
 
-  ListenerId listener;
+  Channel& client() { return *client_; }
+  /// For a session of another kind that goes on with the connection; this one is over.
+  std::unique_ptr<Channel> hand_over() { return std::move(client_); }
+
+  const Arrival arrival;
   Wakeup wakeup;
   Deadline deadline;
-  Socket client;
+
+ private:
+  std::unique_ptr<Channel> client_;
 };
 
 struct Edge {
   Edge(Executor executor, Options given)
       : options(std::move(given)),
-        poller(std::make_shared<Poller>(std::move(executor))),
+        poller(std::make_shared<Poller>(executor)),
+        tasks(std::move(executor)),
         pool(options.upstream_idle_limit, stats) {}
 
   /// A client's session has ended.
@@ -50,6 +61,8 @@ struct Edge {
   Options options;
   Stats stats;
   std::shared_ptr<Poller> poller;
+  /// The coroutines of all clients.
+  TaskGroup tasks;
   BufferPool buffers;
   UpstreamPool pool;
   RandomBits random;

@@ -58,7 +58,7 @@ std::string as_html(std::string_view text) {
 std::string attempt_line(const FailedAttempt& attempt) {
   std::string line = fmt::format("machine {} at {}", attempt.machine, address_text(attempt.address));
   if (attempt.error != 0) line += ": " + error_text(attempt.error);
-  if (!attempt.finding.empty()) line += "; " + attempt.finding;
+  if (!attempt.finding.message.empty()) line += "; " + attempt.finding.message;
   return line;
 }
 
@@ -94,7 +94,7 @@ std::string render_json(const ErrorPage& page) {
     attempts += fmt::format(R"({{"machine":{},"address":{},"error":{},"finding":{}}})",
                             as_json(attempt.machine), as_json(address_text(attempt.address)),
                             attempt.error ? as_json(error_text(attempt.error)) : "null",
-                            attempt.finding.empty() ? "null" : as_json(attempt.finding));
+                            attempt.finding.message.empty() ? "null" : as_json(attempt.finding.message));
   }
   return fmt::format(
       R"({{"status":{},"code":{},"error":{},"app":{},"attempts":[{}],"absent":{},"hosts":{},"request_id":{}}})"

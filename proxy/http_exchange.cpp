@@ -47,7 +47,7 @@ HttpSession::Step HttpSession::step() {
 }
 
 HttpSession::Step HttpSession::step_request() {
-  switch (request_pump_.run(client, machine_.connection->socket)) {
+  switch (request_pump_.run(client(), machine_.connection->channel())) {
     case Pump::Outcome::waiting:
       return Step::wait;
     case Pump::Outcome::busy:
@@ -92,7 +92,7 @@ std::optional<HttpSession::Step> HttpSession::step_answer_head() {
       answer_.searched = in.bytes().size();
       if (in.full()) return no_answer("its answer's head is larger than 64 KiB");
     }
-    Transfer got = machine_.connection->socket.read(in.space());
+    Transfer got = machine_.connection->channel().read(in.space());
     in.commit(got.bytes);
     switch (got.status) {
       case Transfer::Status::moved:
@@ -100,7 +100,7 @@ std::optional<HttpSession::Step> HttpSession::step_answer_head() {
         answer_.seen = true;
         break;
       case Transfer::Status::blocked:
-        if (answer_pump_.flush(client) != Pump::Outcome::sink_failed) return Step::wait;
+        if (answer_pump_.flush(client()) != Pump::Outcome::sink_failed) return Step::wait;
         record("");
         return Step::broken_off;
       case Transfer::Status::closed:
@@ -182,7 +182,7 @@ void HttpSession::begin_answer(const http1::ResponseHead& head) {
 }
 
 HttpSession::Step HttpSession::step_answer_body() {
-  switch (answer_pump_.run(machine_.connection->socket, client)) {
+  switch (answer_pump_.run(machine_.connection->channel(), client())) {
     case Pump::Outcome::waiting:
       return Step::wait;
     case Pump::Outcome::busy:
@@ -197,13 +197,13 @@ HttpSession::Step HttpSession::step_answer_body() {
       count(edge_.stats.upstream_failures);
       machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
       record("PU02");
-      if (answer_.ends_with_connection) client.reset();
+      if (answer_.ends_with_connection) client().reset();
       return Step::broken_off;
   }
 }
 
 HttpSession::Step HttpSession::step_upgraded() {
-  switch (relay_.step(client, machine_.connection->socket)) {
+  switch (relay_.step(client(), machine_.connection->channel())) {
     case Relay::Outcome::waiting:
       return Step::wait;
     case Relay::Outcome::busy:
@@ -212,8 +212,8 @@ HttpSession::Step HttpSession::step_upgraded() {
       return Step::done;
     default:
       record("");
-      client.reset();
-      machine_.connection->socket.reset();
+      client().reset();
+      machine_.connection->channel().reset();
       return Step::broken_off;
   }
 }

@@ -14,20 +14,6 @@ constexpr std::string_view kHostLine = " HTTP/1.1\r\nHost: ";
 constexpr auto kLingerLimit = 1s;
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 
-std::string address_text(const asio::ip::address& address) {
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
-  }
-  return address.to_string();
-}
-
-asio::ip::address local_address(int fd) {
-  asio::ip::tcp::endpoint local;
-  auto size = static_cast<socklen_t>(local.capacity());
-  if (::getsockname(fd, local.data(), &size) == 0) local.resize(size);
-  return local.address();
-}
-
 /// RFC 9110 9.2.2
 bool is_idempotent(std::string_view method) {
   constexpr std::string_view kIdempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
@@ -41,16 +27,14 @@ http1::BodyScanner scanner_for(const http1::Fields& fields) {
 
 }  // namespace
 
-HttpSession::HttpSession(Edge& edge, ListenerId port, UniqueFd socket, const asio::ip::tcp::endpoint& peer)
-    : Session(*edge.poller, port),
+HttpSession::HttpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
+    : Session(*edge.poller, std::move(how), std::move(client)),
       edge_(edge),
-      client_ip_(address_text(peer.address())),
-      dialled_ip_(address_text(local_address(socket.get()))),
+      client_ip_(address_text(arrival.client.address())),
+      dialled_ip_(address_text(arrival.dialled.address())),
       request_pump_(edge.buffers),
       answer_pump_(edge.buffers),
-      relay_(request_pump_, answer_pump_) {
-  client.adopt(std::move(socket));
-}
+      relay_(request_pump_, answer_pump_) {}
 
 Task<> HttpSession::run() {
   After after = After::keep;
@@ -63,13 +47,13 @@ Task<> HttpSession::run() {
 }
 
 bool HttpSession::client_left() {
-  if (client.broken()) return true;
-  if (!client.peer_ended()) return false;
+  if (client().broken()) return true;
+  if (!client().peer_ended()) return false;
   // The end may stand behind a body or behind further requests that were not read yet.
   if (request_.has_body && request_.open) return false;
   Buffer& in = request_pump_.in();
   if (!in.empty()) return false;
-  Transfer got = client.read(in.space());
+  Transfer got = client().read(in.space());
   in.commit(got.bytes);
   return got.status == Transfer::Status::closed || got.status == Transfer::Status::failed;
 }
@@ -103,7 +87,7 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
     } else if (edge_.phase != Edge::Phase::serving) {
       co_return HeadResult::ended;
     }
-    Transfer got = client.read(in.space());
+    Transfer got = client().read(in.space());
     in.commit(got.bytes);
     if (got.status == Transfer::Status::moved) continue;
     if (got.status != Transfer::Status::blocked) co_return HeadResult::ended;
@@ -141,7 +125,7 @@ void HttpSession::prepare_request(const http1::RequestHead& head) {
   request_.wants_upgrade = head.wants_upgrade();
   request_.open = true;
 
-  const PublishedPort* port = edge_.snapshot->find_port(listener);
+  const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
   ClientFacts client_facts{
       .client_ip = client_ip_,
       .dialled_ip = port && !port->public_address.empty() ? port->public_address : dialled_ip_,
@@ -240,7 +224,7 @@ Task<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
   machine_ = {};
   deadline.set_after(edge_.options.head_limit);
   for (;;) {
-    Pump::Outcome outcome = answer_pump_.flush(client);
+    Pump::Outcome outcome = answer_pump_.flush(client());
     if (outcome == Pump::Outcome::finished) break;
     if (outcome == Pump::Outcome::sink_failed) co_return After::drop;
     co_await wakeup.wait();
@@ -252,13 +236,13 @@ Task<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
 
 Task<> HttpSession::linger() {
   Buffer& in = request_pump_.in();
-  bool unread = !in.empty() || client.readable() || (request_.has_body && request_.open);
+  bool unread = !in.empty() || client().readable() || (request_.has_body && request_.open);
   if (!unread) co_return;
-  client.shutdown_write();
+  client().shutdown_write();
   deadline.set_after(kLingerLimit);
   for (std::size_t dropped = 0; dropped < kLingerBytes;) {
     in.clear();
-    Transfer got = client.read(in.space());
+    Transfer got = client().read(in.space());
     in.commit(got.bytes);
     dropped += got.bytes;
     if (got.status == Transfer::Status::moved) continue;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "flylocal/base/unique_fd.hpp"
 #include "proxy/dial.hpp"
 #include "proxy/error_page.hpp"
 #include "proxy/forwarded_headers.hpp"
@@ -12,8 +11,7 @@ namespace flylocal::proxy {
 /// During an exchange both bodies move at once, so an answer may come, and end, before the request does.
 class HttpSession final : public Session {
  public:
-  /// `socket` is accepted and non-blocking, `peer` is the client's address.
-  HttpSession(Edge& edge, ListenerId port, UniqueFd socket, const asio::ip::tcp::endpoint& peer);
+  HttpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
 
   /// Ends when the connection does.
   Task<> run();

@@ -9,8 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "proxy/http_session.hpp"
-#include "proxy/tcp_session.hpp"
+#include "proxy/welcome.hpp"
 
 namespace flylocal::proxy {
 namespace {
@@ -20,30 +19,11 @@ using namespace std::chrono_literals;
 constexpr int kAcceptsPerTurn = 64;
 constexpr auto kPauseAfterError = 100ms;
 
-/// Ends the counting of a client together with its session's coroutine.
-class Presence {
- public:
-  explicit Presence(Edge& edge) : edge_(edge) {}
-  Presence(const Presence&) = delete;
-  Presence& operator=(const Presence&) = delete;
-  ~Presence() { edge_.leave(); }
-
- private:
-  Edge& edge_;
-};
-
-Task<> run_http(Edge& edge, ListenerId id, UniqueFd socket, asio::ip::tcp::endpoint peer) {
-  Presence presence(edge);
-  HttpSession session(edge, id, std::move(socket), peer);
-  edge.sessions.push_back(session);
-  co_await session.run();
-}
-
-Task<> run_tcp(Edge& edge, ListenerId id, UniqueFd socket) {
-  Presence presence(edge);
-  TcpSession session(edge, id, std::move(socket));
-  edge.sessions.push_back(session);
-  co_await session.run();
+asio::ip::tcp::endpoint local_endpoint(int fd) {
+  asio::ip::tcp::endpoint local;
+  auto size = static_cast<socklen_t>(local.capacity());
+  if (::getsockname(fd, local.data(), &size) == 0) local.resize(size);
+  return local;
 }
 
 /// The client is gone, or the network has a passing trouble: not the listener's fault (accept(2)).
@@ -55,8 +35,8 @@ bool concerns_one_client(int error) {
 
 }  // namespace
 
-Listener::Listener(Edge& edge, TaskGroup& sessions, ListenerId id, UniqueFd socket)
-    : edge_(edge), sessions_(sessions), id_(id), socket_(*edge.poller, *this), pause_(*edge.poller, *this) {
+Listener::Listener(Edge& edge, ListenerId id, UniqueFd socket)
+    : edge_(edge), id_(id), socket_(*edge.poller, *this), pause_(*edge.poller, *this) {
   ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
   socket_.adopt(std::move(socket));
 }
@@ -103,16 +83,18 @@ void Listener::on_accept_error(int error) {
 
 void Listener::begin_session(UniqueFd socket, const asio::ip::tcp::endpoint& peer) {
   count(edge_.stats.clients);
-  const PublishedPort* port = edge_.snapshot->find_port(id_);
-  if (!port) return;  // closes: nothing is behind this port now
+  if (!edge_.snapshot->find_port(id_)) return;  // closes: nothing is behind this port now
   int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  Arrival arrival;
+  arrival.listener = id_;
+  arrival.client = peer;
+  arrival.dialled = local_endpoint(socket.get());
+  Turn& until_welcome = *this;
+  auto client = std::make_unique<Socket>(*edge_.poller, until_welcome);
+  client->adopt(std::move(socket));
   edge_.stats.clients_now.fetch_add(1, std::memory_order_relaxed);
-  if (port->handling == Handling::http) {
-    sessions_.spawn("http client", run_http(edge_, id_, std::move(socket), peer));
-  } else {
-    sessions_.spawn("tcp client", run_tcp(edge_, id_, std::move(socket)));
-  }
+  edge_.tasks.spawn("client", welcome(edge_, std::move(arrival), std::move(client)));
 }
 
 }  // namespace flylocal::proxy

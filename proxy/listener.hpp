@@ -1,6 +1,5 @@
 #pragma once
 
-#include "flylocal/base/task_group.hpp"
 #include "flylocal/base/unique_fd.hpp"
 #include "proxy/edge.hpp"
 
@@ -10,7 +9,7 @@ namespace flylocal::proxy {
 class Listener final : private Turn {
  public:
   /// `socket` is bound and listening; it becomes non-blocking.
-  Listener(Edge& edge, TaskGroup& sessions, ListenerId id, UniqueFd socket);
+  Listener(Edge& edge, ListenerId id, UniqueFd socket);
 
   /// There may be room for clients again.
   void resume();
@@ -22,7 +21,6 @@ class Listener final : private Turn {
   void on_accept_error(int error);
 
   Edge& edge_;
-  TaskGroup& sessions_;
   ListenerId id_;
   Socket socket_;
   Deadline pause_;

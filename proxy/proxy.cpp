@@ -2,14 +2,13 @@
 
 #include <vector>
 
-#include "flylocal/base/task_group.hpp"
 #include "proxy/listener.hpp"
 
 namespace flylocal::proxy {
 
 struct Proxy::Core {
   Core(Executor executor, Options options)
-      : edge(executor, std::move(options)), sessions(std::move(executor)) {
+      : edge(std::move(executor), std::move(options)) {
     edge.on_client_left = [this] {
       for (auto& listener : listeners) listener->resume();
     };
@@ -21,7 +20,6 @@ struct Proxy::Core {
   }
 
   Edge edge;
-  TaskGroup sessions;
   std::vector<std::unique_ptr<Listener>> listeners;
 };
 
@@ -45,7 +43,7 @@ void Proxy::listen(ListenerId id, UniqueFd listening_socket) {
   asio::post(core_->edge.poller->executor(), [core = core_, id,
                                               socket = std::move(listening_socket)]() mutable {
     if (core->edge.phase != Edge::Phase::serving) return;
-    core->listeners.push_back(std::make_unique<Listener>(core->edge, core->sessions, id, std::move(socket)));
+    core->listeners.push_back(std::make_unique<Listener>(core->edge, id, std::move(socket)));
   });
 }
 
@@ -57,7 +55,7 @@ Task<> Proxy::shutdown(std::chrono::milliseconds grace) {
   grace_ends.async_wait([core = core_](boost::system::error_code error) {
     if (!error) core->enter(Edge::Phase::breaking_off);
   });
-  co_await core_->sessions.wait();
+  co_await core_->edge.tasks.wait();
   grace_ends.cancel();
   core_->edge.poller->stop();
 }

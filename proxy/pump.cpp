@@ -70,7 +70,7 @@ bool Pump::scan() {
 }
 
 /// Writes the prefix and what is ready in one go. False: no more can be written now, and `outcome` says why.
-bool Pump::write(Socket& sink, Outcome& outcome) {
+bool Pump::write(Channel& sink, Outcome& outcome) {
   iovec pieces[2];
   std::size_t count = 0;
   std::size_t prefix_left = prefix_.size() - prefix_written_;
@@ -96,14 +96,14 @@ void Pump::end_chunks() {
   chunk_open_ = false;
 }
 
-Pump::Outcome Pump::flush(Socket& sink) {
+Pump::Outcome Pump::flush(Channel& sink) {
   Outcome outcome = Outcome::finished;
   while (!prefix_written() && write(sink, outcome)) {
   }
   return outcome;
 }
 
-Pump::Outcome Pump::run(Socket& source, Socket& sink) {
+Pump::Outcome Pump::run(Channel& source, Channel& sink) {
   std::size_t moved = 0;
   Outcome outcome = Outcome::waiting;
   for (;;) {

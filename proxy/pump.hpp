@@ -5,7 +5,7 @@
 
 #include "proxy/http1/body.hpp"
 #include "proxy/io/buffer.hpp"
-#include "proxy/io/socket.hpp"
+#include "proxy/io/channel.hpp"
 
 namespace flylocal::proxy {
 
@@ -46,9 +46,9 @@ class Pump {
   void rewind_prefix() { prefix_written_ = 0; }
   void begin_body(http1::BodyScanner scanner, Encoding encoding);
 
-  Outcome run(Socket& source, Socket& sink);
+  Outcome run(Channel& source, Channel& sink);
   /// Only the prefix.
-  Outcome flush(Socket& sink);
+  Outcome flush(Channel& sink);
 
   /// No byte of the body has left in().
   bool body_untouched() const { return body_bytes_ == 0; }
@@ -57,7 +57,7 @@ class Pump {
 
  private:
   bool scan();
-  bool write(Socket& sink, Outcome& outcome);
+  bool write(Channel& sink, Outcome& outcome);
   void end_chunks();
 
   Buffer in_;

@@ -8,7 +8,7 @@ void Relay::begin() {
   to_client_.begin_body(http1::BodyScanner::until_close(), Pump::Encoding::verbatim);
 }
 
-Relay::Direction Relay::advance(Pump& pump, Direction direction, Socket& source, Socket& sink, bool& busy) {
+Relay::Direction Relay::advance(Pump& pump, Direction direction, Channel& source, Channel& sink, bool& busy) {
   if (direction != Direction::open) return direction;
   switch (pump.run(source, sink)) {
     case Pump::Outcome::waiting:
@@ -27,7 +27,7 @@ Relay::Direction Relay::advance(Pump& pump, Direction direction, Socket& source,
   }
 }
 
-Relay::Outcome Relay::step(Socket& client, Socket& upstream) {
+Relay::Outcome Relay::step(Channel& client, Channel& upstream) {
   bool busy = false;
   up_ = advance(to_upstream_, up_, client, upstream, busy);
   down_ = advance(to_client_, down_, upstream, client, busy);

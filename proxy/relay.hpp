@@ -18,11 +18,11 @@ class Relay {
   /// The pumps may hold bytes already read, and a prefix still to be written.
   Relay(Pump& to_upstream, Pump& to_client) : to_upstream_(to_upstream), to_client_(to_client) {}
   void begin();
-  Outcome step(Socket& client, Socket& upstream);
+  Outcome step(Channel& client, Channel& upstream);
 
  private:
   enum class Direction : std::uint8_t { open, ended, broken };
-  static Direction advance(Pump& pump, Direction direction, Socket& source, Socket& sink, bool& busy);
+  static Direction advance(Pump& pump, Direction direction, Channel& source, Channel& sink, bool& busy);
 
   Pump& to_upstream_;
   Pump& to_client_;

@@ -25,16 +25,16 @@ const PublishedPort* RoutingSnapshot::find_port(ListenerId id) const {
   return found == ports.end() ? nullptr : &*found;
 }
 
-const Service* RoutingSnapshot::find_service(const PublishedPort& port, std::string_view host) const {
+const Backend* RoutingSnapshot::find_backend(const PublishedPort& port, std::string_view host) const {
   std::array<char, 255> name;  // RFC 1035 2.3.4: no host name is longer
   host = without_port(host);
-  auto index = port.default_service;
+  auto index = port.default_backend;
   if (!port.routes.empty() && host.size() <= name.size()) {
     std::transform(host.begin(), host.end(), name.begin(), lower);
     auto route = port.routes.find(std::string_view(name.data(), host.size()));
     if (route != port.routes.end()) index = route->second;
   }
-  return index && *index < services.size() ? &services[*index] : nullptr;
+  return index && *index < port.backends.size() ? &port.backends[*index] : nullptr;
 }
 
 }  // namespace flylocal::proxy

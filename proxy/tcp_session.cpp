@@ -2,29 +2,27 @@
 
 namespace flylocal::proxy {
 
-TcpSession::TcpSession(Edge& edge, ListenerId port, UniqueFd socket)
-    : Session(*edge.poller, port),
+TcpSession::TcpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
+    : Session(*edge.poller, std::move(how), std::move(client)),
       edge_(edge),
       to_machine_(edge.buffers),
       to_client_(edge.buffers),
-      relay_(to_machine_, to_client_) {
-  client.adopt(std::move(socket));
-}
+      relay_(to_machine_, to_client_) {}
 
 Task<> TcpSession::run() {
-  Dialled machine = co_await dial(edge_, *this, {}, Reuse::none);
+  Dialled machine = co_await dial(edge_, *this, arrival.server_name, Reuse::none);
   if (machine.outcome != Dialled::Outcome::connected) {
-    client.reset();
+    client().reset();
     co_return;
   }
   relay_.begin();
   for (;;) {
-    switch (relay_.step(client, machine.connection->socket)) {
+    switch (relay_.step(client(), machine.connection->channel())) {
       case Relay::Outcome::finished:
         co_return;
       case Relay::Outcome::broken:
-        client.reset();
-        machine.connection->socket.reset();
+        client().reset();
+        machine.connection->channel().reset();
         co_return;
       case Relay::Outcome::busy:
         co_await wakeup.yield();
@@ -34,7 +32,7 @@ Task<> TcpSession::run() {
         break;
     }
     if (edge_.phase == Edge::Phase::breaking_off) {
-      client.reset();
+      client().reset();
       co_return;
     }
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "flylocal/base/unique_fd.hpp"
 #include "proxy/dial.hpp"
 #include "proxy/relay.hpp"
 
@@ -9,12 +8,12 @@ namespace flylocal::proxy {
 /// One client's connection to a service without handlers: bytes go to a machine and back as they are.
 class TcpSession final : public Session {
  public:
-  TcpSession(Edge& edge, ListenerId port, UniqueFd socket);
+  TcpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
 
   /// Ends when both directions have, or with a reset for the client when no machine takes the connection.
   Task<> run();
 
-  bool client_left() override { return client.broken(); }
+  bool client_left() override { return client().broken(); }
 
  private:
   Edge& edge_;

@@ -24,24 +24,24 @@ int UpstreamConnection::begin_connect(const Upstream& upstream) {
       errno != EINPROGRESS) {
     return errno;
   }
-  socket.adopt(std::move(fd));
+  socket_.adopt(std::move(fd));
   return 0;
 }
 
 int UpstreamConnection::connect_result() const {
   int error = 0;
   socklen_t size = sizeof error;
-  return ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
+  return ::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
 }
 
 bool UpstreamConnection::closed_by_machine() const {
   char byte;
-  return ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+  return ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
 void UpstreamConnection::take_turn() {
   // A machine has nothing to say on an idle connection: bytes are as bad as the end.
-  if (socket.readable() || idle_limit_.passed()) pool_->drop(*this);
+  if (socket_.readable() || idle_limit_.passed()) pool_->drop(*this);
 }
 
 UpstreamPool::Key UpstreamPool::key(const asio::ip::tcp::endpoint& machine) {
@@ -55,8 +55,8 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take(const asio::ip::tcp::endp
     found->second.pop_back();
     stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
     // The news that it was closed may have come in this very round.
-    if (connection->socket.readable()) continue;
-    connection->socket.set_owner(owner);
+    if (connection->socket_.readable()) continue;
+    connection->socket_.set_owner(owner);
     connection->idle_limit_.clear();
     connection->unlink();
     return connection;
@@ -65,9 +65,9 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take(const asio::ip::tcp::endp
 }
 
 void UpstreamPool::put_back(std::unique_ptr<UpstreamConnection> connection) {
-  if (connection->socket.readable()) return;
+  if (connection->socket_.readable()) return;
   connection->pool_ = this;
-  connection->socket.set_owner(*connection);
+  connection->socket_.set_owner(*connection);
   connection->idle_limit_.set_after(idle_limit_);
   idle_[key(connection->machine_)].push_back(std::move(connection));
   stats_.upstream_idle.fetch_add(1, std::memory_order_relaxed);

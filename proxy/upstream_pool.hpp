@@ -18,9 +18,9 @@ class UpstreamPool;
 class UpstreamConnection final : private Turn {
  public:
   UpstreamConnection(Poller& poller, Turn& owner, const asio::ip::tcp::endpoint& machine)
-      : socket(poller, owner), machine_(machine), idle_limit_(poller, *this) {}
+      : socket_(poller, owner), machine_(machine), idle_limit_(poller, *this) {}
 
-  /// Begins to connect to the machine from the address it knows the proxy by; the socket is writable or
+  /// Begins to connect to the machine from the address it knows the proxy by; the channel is writable or
   /// broken when that has ended. Returns an errno, 0 when begun.
   int begin_connect(const Upstream& upstream);
   /// The errno that the connect ended with, 0 when it succeeded.
@@ -28,12 +28,14 @@ class UpstreamConnection final : private Turn {
   /// Asks the kernel whether the machine has already closed: for requests that cannot be sent a second time.
   bool closed_by_machine() const;
 
-  Socket socket;
+  Channel& channel() { return socket_; }
+  const Channel& channel() const { return socket_; }
 
  private:
   friend class UpstreamPool;
   void take_turn() override;
 
+  Socket socket_;
   asio::ip::tcp::endpoint machine_;
   Deadline idle_limit_;
   UpstreamPool* pool_ = nullptr;

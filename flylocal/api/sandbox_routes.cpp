@@ -31,15 +31,18 @@ json::object status_json(Sandbox& sandbox) {
   }
   for (const auto& machine : sandbox.machines()) machines.push_back(machine_json(sandbox, *machine));
   for (const sandbox::PublishedPort& port : sandbox.ports()) {
-    json::array names, behind;
+    json::array names, behind, handlers;
+    if (port.handlers.tls) handlers.push_back("tls");
+    if (port.handlers.pg_tls) handlers.push_back("pg_tls");
+    if (port.handlers.http) handlers.push_back("http");
+    if (port.handlers.proxy_protocol) handlers.push_back("proxy_proto");
     for (const auto& backend : port.backends) {
       behind.push_back({{"app", backend.app}, {"process_group", backend.process_group}, {"internal_port", backend.internal_port}});
-      if (port.handling == proxy::Handling::http)
-        names.push_back(json::string(fmt::format("http://{}.localhost:{}/", backend.app, port.host_port)));
+      if (port.handlers.http) names.push_back(json::string(port.url(backend.app)));
     }
     ports.push_back({{"external_port", port.external_port},
                      {"host_port", port.host_port},
-                     {"handling", port.handling == proxy::Handling::http ? "http" : "tcp"},
+                     {"handlers", std::move(handlers)},
                      {"urls", std::move(names)},
                      {"backends", std::move(behind)}});
   }

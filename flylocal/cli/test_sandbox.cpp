@@ -67,7 +67,7 @@ std::string url_of(const sandbox::Sandbox& sandbox, const project::AppSpec& app,
   std::string other;
   for (const sandbox::PublishedPort& port : sandbox.ports()) {
     if (port.backends.front().app != app.name) continue;
-    if (port.handling == proxy::Handling::http) return fmt::format("http://localhost:{}", port.host_port);
+    if (port.handlers.http && !port.handlers.tls) return fmt::format("http://localhost:{}", port.host_port);
     if (other.empty()) other = fmt::format("tcp://localhost:{}", port.host_port);
   }
   return other;

@@ -50,10 +50,9 @@ void show_addresses(Running& running) {
     for (const auto& backend : port.backends)
       running.printer.print(fmt::format(
           "  {} {} -> {} port {}", paint(Colour::kBold, backend.app),
-          port.handling == proxy::Handling::http
-              ? paint(Colour::kCyan, port.backends.size() == 1 ? fmt::format("http://localhost:{}/ or http://{}.localhost:{}/", port.host_port, backend.app, port.host_port)
-                                                               : fmt::format("http://{}.localhost:{}/", backend.app, port.host_port))
-              : paint(Colour::kCyan, fmt::format("tcp localhost:{}", port.host_port)),
+          paint(Colour::kCyan, port.handlers == proxy::Handlers{.http = true} && port.backends.size() == 1
+                                   ? fmt::format("http://localhost:{}/ or {}", port.host_port, port.url(backend.app))
+                                   : port.url(backend.app)),
           backend.process_group, backend.internal_port));
 }
 

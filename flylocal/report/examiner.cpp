@@ -70,11 +70,11 @@ void Examiner::tell_proxy() {
     if (std::exchange(told_versions_[one.get()], one->version()) == one->version()) continue;
     const auto machine = sandbox_.find_machine(one->report().machine);
     if (!machine) continue;
-    std::map<std::uint16_t, std::string> findings;
+    std::map<std::uint16_t, proxy::Finding> findings;
     // With a known cause the proxy stops waiting, so a new one has to be certain; one that was may go at once.
     for (const Result& result : one->report().results)
       if (result.path == Path::kProxy && result.severity == Severity::kProblem && (one->is_certain() || machine->findings().contains(result.port)))
-        findings[result.port] = result.message;
+        findings[result.port] = {result.code, result.message, result.fix, result.evidence};
     if (machine->findings() == findings) continue;
     machine->findings() = std::move(findings);
     changed = true;

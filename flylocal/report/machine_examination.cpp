@@ -306,8 +306,9 @@ void MachineExamination::judge() {
   for (const auto& [port, tried] : tcp_) evidence.tcp[port] = tried.outcomes();
   for (const TcpExpectation& expected : expectations_.tcp)
     if (const auto* port = published(expected.port))
-      evidence.tcp[expected.port].published_as = port->handling == proxy::Handling::http ? fmt::format("http://localhost:{}/", port->host_port)
-                                                                                        : fmt::format("localhost:{}", port->host_port);
+      evidence.tcp[expected.port].published_as = port->handlers.http
+                                                      ? fmt::format("{}://localhost:{}/", port->handlers.tls ? "https" : "http", port->host_port)
+                                                      : fmt::format("localhost:{}", port->host_port);
   for (const auto& [port, by_whom] : refused_over_six_pn())
     if (listens(BoundSocket::Protocol::kTcp, port) || std::any_of(expectations_.tcp.begin(), expectations_.tcp.end(), [&](auto& one) { return one.port == port; }))
       evidence.tcp[port].refused_to = by_whom;

@@ -110,8 +110,8 @@ class Machine {
   netns::SocketInventory* inventory() { return inventory_ ? &*inventory_ : nullptr; }
   /// The proxy's counters for a service of this machine, kept as long as the machine.
   std::shared_ptr<proxy::UpstreamLoad> load(std::uint16_t internal_port);
-  /// What the bind report says of a port that cannot be reached; empty when all is well or unknown.
-  std::map<std::uint16_t, std::string>& findings() { return findings_; }
+  /// What the bind report says of ports that cannot be reached, by port.
+  std::map<std::uint16_t, proxy::Finding>& findings() { return findings_; }
 
  private:
   Task<> live(std::string source);
@@ -145,7 +145,7 @@ class Machine {
   std::optional<std::chrono::steady_clock::time_point> listened_at_;
   std::chrono::system_clock::time_point updated_at_;
   std::map<std::uint16_t, std::shared_ptr<proxy::UpstreamLoad>> loads_;
-  std::map<std::uint16_t, std::string> findings_;
+  std::map<std::uint16_t, proxy::Finding> findings_;
 };
 
 }  // namespace flylocal::sandbox

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "netns/sockets.hpp"
 
@@ -58,6 +59,48 @@ Result<std::uint16_t> free_port(bool ipv6) {
   return last;
 }
 
+proxy::Handlers handlers_of(const config::ServicePort& port) {
+  proxy::Handlers handlers{.http = port.has(config::Handler::kHttp), .tls = port.has(config::Handler::kTls), .pg_tls = port.has(config::Handler::kPgTls)};
+  if (port.has(config::Handler::kProxyProto))
+    handlers.proxy_protocol = port.proxy_protocol_version == config::ProxyProtocolVersion::kV2 ? proxy::ProxyProtocolVersion::v2 : proxy::ProxyProtocolVersion::v1;
+  return handlers;
+}
+
+proxy::TlsOptions tls_options(const config::ServicePort& port) {
+  proxy::TlsOptions options;
+  if (!port.tls_options) return options;
+  const config::TlsOptions& given = *port.tls_options;
+  options.alpn = given.alpn;
+  options.default_self_signed = given.default_self_signed;
+  const auto has = [&](config::TlsVersion version) {
+    return given.versions.empty() || std::find(given.versions.begin(), given.versions.end(), version) != given.versions.end();
+  };
+  options.tls12 = has(config::TlsVersion::kTls12);
+  options.tls13 = has(config::TlsVersion::kTls13);
+  return options;
+}
+
+proxy::HttpOptions http_options(const config::ServicePort& port) {
+  proxy::HttpOptions options;
+  options.force_https = port.force_https;
+  if (!port.http_options) return options;
+  const config::HttpOptions& given = *port.http_options;
+  options.compress = given.compress.value_or(false);
+  options.h2_backend = given.h2_backend;
+  options.pristine = given.pristine;
+  options.idle_timeout = given.idle_timeout;
+  options.head_limit = given.headers_read_timeout;
+  for (const config::ResponseHeaderRule& rule : given.response_headers) {
+    std::string lower = rule.name;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    options.response_headers.push_back({std::move(lower), rule.values.value_or(std::vector<std::string>())});
+  }
+  return options;
+}
+
+/// Clients name the host they want, so that several apps can share the port.
+bool is_named(const proxy::Handlers& handlers) { return handlers.http || handlers.tls || handlers.pg_tls; }
+
 /// Collects what the services of one app offer.
 class Offer {
  public:
@@ -78,20 +121,16 @@ void Offer::add_service(const project::GroupSpec& group, const config::Service& 
     return;
   }
   for (const config::ServicePort& port : service.ports) {
-    if (port.has(config::Handler::kTls) || port.has(config::Handler::kPgTls) || port.has(config::Handler::kProxyProto)) {
-      offer_.notes.push_back(fmt::format("{}: port {} is not published: TLS and the PROXY protocol are not emulated yet", app_.name,
-                                         port.range.first));
-      continue;
-    }
     if (port.range.last - port.range.first >= kMaxRange) {
       offer_.notes.push_back(fmt::format("{}: ports {} to {} are not published: more than {} ports; reach a machine with "
                                          "`flylocal proxy LOCAL:REMOTE -a {}`",
                                          app_.name, port.range.first, port.range.last, kMaxRange, app_.name));
       continue;
     }
-    const auto handling = port.has(config::Handler::kHttp) ? proxy::Handling::http : proxy::Handling::tcp;
     for (int external = port.range.first; external <= port.range.last; ++external)
-      add_port({static_cast<std::uint16_t>(external), handling, {app_.name, group.config.group, service.internal_port}});
+      add_port({static_cast<std::uint16_t>(external),
+                handlers_of(port),
+                {app_.name, group.config.group, service.internal_port, tls_options(port), http_options(port)}});
   }
 }
 
@@ -131,7 +170,7 @@ Result<> Planner::add_port(const project::AppSpec& app, OfferedPort offered) {
   const auto chosen = app.host_ports.find(external);
   for (PublishedPort& port : plan_.ports) {
     if (port.external_port != external) continue;
-    if (host_ports_ == HostPorts::kUsual && offered.handling == proxy::Handling::http && port.handling == offered.handling &&
+    if (host_ports_ == HostPorts::kUsual && is_named(offered.handlers) && port.handlers == offered.handlers &&
         (chosen == app.host_ports.end() || chosen->second == port.host_port)) {
       port.backends.push_back(std::move(offered.backend));
       return {};
@@ -167,7 +206,7 @@ Result<> Planner::add_port(const project::AppSpec& app, OfferedPort offered) {
   port.id = static_cast<proxy::ListenerId>(plan_.ports.size() + 1);
   port.external_port = external;
   port.host_port = got;
-  port.handling = offered.handling;
+  port.handlers = offered.handlers;
   port.backends.push_back(std::move(offered.backend));
   port.listeners = std::move(*listeners);
   plan_.ports.push_back(std::move(port));
@@ -188,6 +227,13 @@ Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps, HostPorts
   for (const project::AppSpec& app : apps)
     if (auto added = planner.add_app(app); !added) return added.error();
   return planner.take();
+}
+
+std::string PublishedPort::url(std::string_view app) const {
+  if (handlers.http) return fmt::format("{}://{}.localhost:{}/", handlers.tls ? "https" : "http", app, host_port);
+  if (handlers.tls) return fmt::format("tls {}.localhost:{}", app, host_port);
+  if (handlers.pg_tls) return fmt::format("postgres://{}.localhost:{}/?sslmode=require", app, host_port);
+  return fmt::format("tcp localhost:{}", host_port);
 }
 
 std::vector<std::string> host_names(const project::AppSpec& app) {

@@ -18,21 +18,26 @@ struct PublishedPort {
   proxy::ListenerId id{};
   std::uint16_t external_port = 0;
   std::uint16_t host_port = 0;
-  proxy::Handling handling = proxy::Handling::http;
-  /// The apps behind it and the internal port of each; one app unless `handling` is http.
+  proxy::Handlers handlers;
+  /// The apps behind it and the internal port of each; one app unless clients say a host name first (HTTP, TLS).
   struct Backend {
     std::string app;
     std::string process_group;
     std::uint16_t internal_port = 0;
+    proxy::TlsOptions tls;
+    proxy::HttpOptions http;
   };
   std::vector<Backend> backends;
   std::vector<UniqueFd> listeners;  ///< 127.0.0.1 and, where the host has it, ::1; handed to the proxy once
+
+  /// Where a client on the host finds an app: "https://shop.localhost:8443/", "tcp localhost:5432".
+  std::string url(std::string_view app) const;
 };
 
 /// A port on which Fly Proxy takes traffic for an app, and who gets it.
 struct OfferedPort {
   std::uint16_t external_port = 0;
-  proxy::Handling handling = proxy::Handling::http;
+  proxy::Handlers handlers;
   PublishedPort::Backend backend;
 };
 

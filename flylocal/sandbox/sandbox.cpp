@@ -388,10 +388,13 @@ void Sandbox::publish_routes() {
       const MachineSpec& spec = machine->spec();
       if (machine->is_started()) {
         const auto finding = machine->findings().find(backend.internal_port);
-        service.upstreams.push_back({spec.record.id, spec.record.region, spec.address.proxy_source(),
-                                     {spec.address.private_ipv4, backend.internal_port},
-                                     finding == machine->findings().end() ? std::string() : finding->second,
-                                     machine->load(backend.internal_port)});
+        proxy::Upstream& upstream = service.upstreams.emplace_back();
+        upstream.machine_id = spec.record.id;
+        upstream.region = spec.record.region;
+        upstream.source = spec.address.proxy_source();
+        upstream.endpoint = {spec.address.private_ipv4, backend.internal_port};
+        if (finding != machine->findings().end()) upstream.finding = finding->second;
+        upstream.load = machine->load(backend.internal_port);
       } else {
         std::string why = fmt::format("machine {} ({}) is {}", spec.record.id, spec.record.region, name(machine->state()));
         if (!machine->failure().empty()) why += ": " + machine->failure();
@@ -401,15 +404,23 @@ void Sandbox::publish_routes() {
     }
     return entry->second;
   };
+  const auto https_port_of = [&](const std::string& app) {
+    for (const PublishedPort& port : ports_)
+      if (port.handlers.http && port.handlers.tls &&
+          std::any_of(port.backends.begin(), port.backends.end(), [&](const auto& backend) { return backend.app == app; }))
+        return port.host_port;
+    return std::uint16_t{443};
+  };
   for (const PublishedPort& port : ports_) {
     proxy::PublishedPort& out = routing->ports.emplace_back();
     out.id = port.id;
     out.external_port = port.external_port;
-    out.handling = port.handling;
+    out.handlers = port.handlers;
     for (const PublishedPort::Backend& backend : port.backends) {
-      const proxy::ServiceIndex index = service_of(backend);
+      const auto index = static_cast<proxy::BackendIndex>(out.backends.size());
+      out.backends.push_back({service_of(backend), backend.tls, backend.http, https_port_of(backend.app)});
       for (const std::string& host : host_names(*find_app(backend.app))) out.routes.emplace(host, index);
-      if (port.backends.size() == 1) out.default_service = index;
+      if (port.backends.size() == 1) out.default_backend = index;
     }
   }
   // The address tells the app, so that the host name may be any.
@@ -417,8 +428,11 @@ void Sandbox::publish_routes() {
     proxy::PublishedPort& out = routing->ports.emplace_back();
     out.id = port.id;
     out.external_port = port.offered.external_port;
-    out.handling = port.offered.handling;
-    out.default_service = service_of(port.offered.backend);
+    out.handlers = port.offered.handlers;
+    const PublishedPort::Backend& backend = port.offered.backend;
+    out.backends.push_back({service_of(backend), backend.tls, backend.http, 443});
+    for (const std::string& host : host_names(*find_app(backend.app))) out.routes.emplace(host, 0);
+    out.default_backend = 0;
   }
   proxy_->publish(std::move(routing));
 }

@@ -36,7 +36,7 @@ class Looking(Running):
         self.assertEqual(status["pid"], self.up.pid)
         self.assertEqual([a["name"] for a in status["apps"]], ["one", "two"])
         self.assertEqual([m["app"] for m in status["machines"]], ["one", "one", "two"])
-        self.assertEqual([(p["external_port"], p["handling"]) for p in status["ports"]], [(80, "http")])
+        self.assertEqual([(p["external_port"], p["handlers"]) for p in status["ports"]], [(80, ["http"])])
         self.assertEqual(status["ports"][0]["urls"], [f"http://one.localhost:{self.up.host_port()}/"])
 
     def test_status_text_names_them_all(self):

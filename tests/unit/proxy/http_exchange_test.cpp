@@ -87,7 +87,7 @@ TEST_CASE("a pooled connection is dropped after its time, and one per request is
     CHECK(app.accepted() == 2);
   }
   SECTION("connections") {
-    ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::http,
+    ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), {.http = true},
                      ConcurrencyType::connections);
     Wire client = world.connect();
     for (int i = 0; i < 3; ++i) {
@@ -432,7 +432,8 @@ TEST_CASE("host names lead to their apps, and an unknown one is told which there
   other.upstreams = {machine("m2", two.endpoint())};
   world.snapshot().services.push_back(other);
   auto& port = world.snapshot().ports[0];
-  port.default_service.reset();
+  port.default_backend.reset();
+  port.backends = {{.service = 0}, {.service = 1}};
   port.routes = {{"one.localhost", 0}, {"two.localhost", 1}};
   world.publish();
   Wire client = world.connect();

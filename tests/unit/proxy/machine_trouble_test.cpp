@@ -106,7 +106,7 @@ TEST_CASE("when no machine takes the connection, the 503 says which were tried a
 
 TEST_CASE("a known cause is not waited for, and is told in the format asked for") {
   auto refusing = machine("m1", closed_endpoint());
-  refusing.finding = "listens on 127.0.0.1 only";
+  refusing.finding = {.code = "loopback-only", .message = "listens on 127.0.0.1 only"};
   Options options = quick_options();
   options.connect_patience = 60s;
   ProxyWorld world({refusing}, options);

@@ -104,7 +104,7 @@ inline Options quick_options() {
 class ProxyWorld {
  public:
   explicit ProxyWorld(std::vector<Upstream> machines, Options options = quick_options(),
-                      Handling handling = Handling::http, ConcurrencyType type = ConcurrencyType::requests)
+                      Handlers handlers = {.http = true}, ConcurrencyType type = ConcurrencyType::requests)
       : proxy_(context_.get_executor(), std::move(options)) {
     Service service;
     service.app = "hello";
@@ -115,8 +115,9 @@ class ProxyWorld {
     PublishedPort port;
     port.id = ListenerId{1};
     port.external_port = 80;
-    port.handling = handling;
-    port.default_service = 0;
+    port.handlers = handlers;
+    port.backends.emplace_back();
+    port.default_backend = 0;
     snapshot_.ports.push_back(std::move(port));
     publish();
     UniqueFd listener = open_listener("127.0.0.1");

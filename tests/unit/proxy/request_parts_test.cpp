@@ -140,19 +140,20 @@ TEST_CASE("host names are looked up without case, port or the root's dot") {
   RoutingSnapshot snapshot;
   snapshot.services.resize(2);
   PublishedPort port;
+  port.backends.resize(2);
   port.routes = {{"hello.localhost", 1}};
   for (std::string host :
        {"hello.localhost", "HELLO.localhost:8080", "hello.localhost.", "hello.localhost.:80"}) {
     CAPTURE(host);
-    CHECK(snapshot.find_service(port, host) == &snapshot.services[1]);
+    CHECK(snapshot.find_backend(port, host) == &port.backends[1]);
   }
-  CHECK(snapshot.find_service(port, "other") == nullptr);
-  CHECK(snapshot.find_service(port, std::string(300, 'a')) == nullptr);
-  port.default_service = 0;
-  CHECK(snapshot.find_service(port, "other") == &snapshot.services[0]);
-  CHECK(snapshot.find_service(port, "[::1]:8080") == &snapshot.services[0]);
-  port.default_service = 9;
-  CHECK(snapshot.find_service(port, "other") == nullptr);
+  CHECK(snapshot.find_backend(port, "other") == nullptr);
+  CHECK(snapshot.find_backend(port, std::string(300, 'a')) == nullptr);
+  port.default_backend = 0;
+  CHECK(snapshot.find_backend(port, "other") == &port.backends[0]);
+  CHECK(snapshot.find_backend(port, "[::1]:8080") == &port.backends[0]);
+  port.default_backend = 9;
+  CHECK(snapshot.find_backend(port, "other") == nullptr);
 }
 
 TEST_CASE("an error page comes in the format the client prefers, with everything quoted") {

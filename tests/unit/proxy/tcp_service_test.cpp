@@ -13,7 +13,7 @@ TEST_CASE("a TCP service gets the client's bytes as they are, and each direction
     std::string all = wire.read_to_end();
     wire.write("you said " + all);
   });
-  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::tcp);
+  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), {});
   Wire client = world.connect();
   CHECK(client.read_until("\n") == "welcome\n");
   client.write("GET \x00\xff\n");
@@ -31,7 +31,7 @@ TEST_CASE("a machine that ends its direction first can still be written to") {
     wire.end_writing();
     heard.add(wire.read_to_end());
   });
-  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::tcp);
+  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), {});
   Wire client = world.connect();
   CHECK(client.read_to_end() == "bye");
   client.write("still here");
@@ -45,7 +45,7 @@ TEST_CASE("megabytes go both ways at once through a TCP service") {
     std::string part;
     while (!(part = wire.read_exactly(10000)).empty()) wire.write(part);
   });
-  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::tcp);
+  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), {});
   Wire client = world.connect();
   std::string sent(kSize, ' ');
   for (std::size_t i = 0; i < kSize; ++i) sent[i] = static_cast<char>(i * 31 + i / 255);
@@ -59,7 +59,7 @@ TEST_CASE("megabytes go both ways at once through a TCP service") {
 }
 
 TEST_CASE("a client of a TCP service without a machine gets a reset") {
-  ProxyWorld world({machine("m1", closed_endpoint())}, quick_options(), Handling::tcp);
+  ProxyWorld world({machine("m1", closed_endpoint())}, quick_options(), {});
   Wire client = world.connect();
   CHECK(client.at_end());
   CHECK(client.end_error() == ECONNRESET);
@@ -74,7 +74,7 @@ TEST_CASE("a reset on either side of a TCP service becomes a reset on the other"
     wire.read_to_end();
     ends.add(std::to_string(wire.end_error()));
   });
-  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), Handling::tcp);
+  ProxyWorld world({machine("m1", app.endpoint())}, quick_options(), {});
   Wire first = world.connect();
   first.write("x");
   CHECK(first.at_end());

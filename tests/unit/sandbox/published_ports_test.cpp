@@ -87,10 +87,10 @@ TEST_CASE("a port below 1024 is 8000 more on the host, another is itself") {
   CHECK(plan.notes.empty());
   CHECK(plan.ports[0].external_port == low);
   CHECK(plan.ports[0].host_port == 8000 + low);
-  CHECK(plan.ports[0].handling == proxy::Handling::http);
+  CHECK(plan.ports[0].handlers.http);
   CHECK(plan.ports[1].external_port == high);
   CHECK(plan.ports[1].host_port == high);
-  CHECK(plan.ports[1].handling == proxy::Handling::tcp);
+  CHECK(plan.ports[1].handlers == proxy::Handlers{});
   CHECK(plan.ports[0].id != plan.ports[1].id);
   REQUIRE(plan.ports[0].backends.size() == 1);
   CHECK(plan.ports[0].backends[0].app == "web");
@@ -179,12 +179,12 @@ TEST_CASE("what an app offers does not depend on the host's ports") {
   const PortOffer offer = offered_ports(web);
   REQUIRE(offer.ports.size() == 2);
   CHECK(offer.ports[0].external_port == 80);
-  CHECK(offer.ports[0].handling == proxy::Handling::http);
+  CHECK(offer.ports[0].handlers.http);
   CHECK(offer.ports[0].backend.app == "web");
   CHECK(offer.ports[0].backend.process_group == "app");
   CHECK(offer.ports[0].backend.internal_port == 3000);
   CHECK(offer.ports[1].external_port == 9000);
-  CHECK(offer.ports[1].handling == proxy::Handling::tcp);
+  CHECK(offer.ports[1].handlers == proxy::Handlers{});
   CHECK(offer.ports[1].backend.internal_port == 4000);
   CHECK(offer.notes.size() == 2);  // TLS, and the second service on port 80
 }
@@ -253,7 +253,6 @@ TEST_CASE("what is not published yet is said, with the app, the port and the rea
     std::vector<std::string> notes;  ///< what the one note contains; empty: there is none
   };
   const Case cases[] = {
-      {"http and its TLS port", service({http(number), port(443, 443, {Handler::kTls, Handler::kHttp})}), 1, {"web", "443", "TLS"}},
       {"TLS alone", service({port(443, 443, {Handler::kTls})}), 0, {"web", "443", "TLS"}},
       {"PostgreSQL's TLS", service({port(5432, 5432, {Handler::kPgTls})}), 0, {"web", "5432", "TLS"}},
       {"PROXY protocol", service({port(10001, 10001, {Handler::kProxyProto})}), 0, {"web", "10001", "PROXY"}},
