@@ -33,10 +33,10 @@ struct UpstreamLoad {
 
 /// What the bind report knows of a machine's port that cannot be reached.
 struct Finding {
-  std::string code;     ///< the verdict's stable code ("loopback-only"); empty: nothing is known
-  std::string message;  ///< what was found, in one sentence
-  std::string fix;      ///< what to change
-  std::vector<std::string> evidence;  ///< what was seen, a line each
+  std::string code = {};     ///< the verdict's stable code ("loopback-only"); empty: nothing is known
+  std::string message = {};  ///< what was found, in one sentence
+  std::string fix = {};      ///< what to change
+  std::vector<std::string> evidence = {};  ///< what was seen, a line each
   bool operator==(const Finding&) const = default;
 };
 

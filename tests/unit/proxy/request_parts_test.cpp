@@ -166,7 +166,7 @@ TEST_CASE("an error page comes in the format the client prefers, with everything
   page.message = "say \"<b>\"\n";
   page.app = "hello";
   page.attempts.push_back(
-      {"m1", {asio::ip::make_address_v4("172.19.0.2"), 8080}, ECONNREFUSED, "listens on 127.0.0.1 only"});
+      {"m1", {asio::ip::make_address_v4("172.19.0.2"), 8080}, ECONNREFUSED, {.code = "loopback-only", .message = "listens on 127.0.0.1 only"}});
   page.absent = {"m2 is stopped"};
   CHECK(render(page, PageFormat::text)
             .find("tried: machine m1 at 172.19.0.2:8080: Connection refused; listens on "

@@ -177,16 +177,18 @@ TEST_CASE("what an app offers does not depend on the host's ports") {
   project::AppSpec web = app("web", {service({http(80), port(443, 443, {Handler::kTls, Handler::kHttp})}, 3000), service({raw(9000), http(80)}, 4000)});
   web.host_ports[80] = 12345;
   const PortOffer offer = offered_ports(web);
-  REQUIRE(offer.ports.size() == 2);
+  REQUIRE(offer.ports.size() == 3);
   CHECK(offer.ports[0].external_port == 80);
   CHECK(offer.ports[0].handlers.http);
   CHECK(offer.ports[0].backend.app == "web");
   CHECK(offer.ports[0].backend.process_group == "app");
   CHECK(offer.ports[0].backend.internal_port == 3000);
-  CHECK(offer.ports[1].external_port == 9000);
-  CHECK(offer.ports[1].handlers == proxy::Handlers{});
-  CHECK(offer.ports[1].backend.internal_port == 4000);
-  CHECK(offer.notes.size() == 2);  // TLS, and the second service on port 80
+  CHECK(offer.ports[1].external_port == 443);
+  CHECK(offer.ports[1].handlers == proxy::Handlers{.http = true, .tls = true});
+  CHECK(offer.ports[2].external_port == 9000);
+  CHECK(offer.ports[2].handlers == proxy::Handlers{});
+  CHECK(offer.ports[2].backend.internal_port == 4000);
+  CHECK(offer.notes.size() == 1);  // the second service on port 80
 }
 
 TEST_CASE("apps that want different host ports for the same external port get them") {
@@ -222,6 +224,26 @@ TEST_CASE("of two services of one app on a port the first is published, and it i
   CHECK_THAT(plan.notes[0], Catch::Contains(std::to_string(number)) && Catch::Contains("more than one service"));
 }
 
+TEST_CASE("apps share a port where clients name a host, and each keeps its options") {
+  const std::uint16_t number = free_ports(2);
+  config::ServicePort plain = port(number, number, {Handler::kTls});
+  config::ServicePort mqtt = plain;
+  mqtt.tls_options.emplace();
+  mqtt.tls_options->alpn = {"mqtt"};
+  mqtt.tls_options->versions = {config::TlsVersion::kTls13};
+  const PortPlan plan = open({app("one", {service({plain})}), app("two", {service({mqtt})}), app("three", {service({raw(number)})})});
+  REQUIRE(plan.ports.size() == 2);
+  CHECK(plan.ports[0].handlers == proxy::Handlers{.tls = true});
+  REQUIRE(plan.ports[0].backends.size() == 2);
+  CHECK(plan.ports[0].backends[0].tls.alpn.empty());
+  CHECK(plan.ports[0].backends[0].tls.tls12);
+  CHECK(plan.ports[0].backends[1].tls.alpn == std::vector<std::string>{"mqtt"});
+  CHECK(!plan.ports[0].backends[1].tls.tls12);
+  CHECK(plan.ports[0].backends[1].tls.tls13);
+  CHECK(plan.ports[1].handlers == proxy::Handlers{});
+  CHECK(plan.ports[0].url("two") == fmt::format("tls two.localhost:{}", plan.ports[0].host_port));
+}
+
 TEST_CASE("a range is one listener a port, up to 64 of them") {
   const std::uint16_t first = free_ports(64);
   const auto last = static_cast<std::uint16_t>(first + 63);
@@ -253,9 +275,6 @@ TEST_CASE("what is not published yet is said, with the app, the port and the rea
     std::vector<std::string> notes;  ///< what the one note contains; empty: there is none
   };
   const Case cases[] = {
-      {"TLS alone", service({port(443, 443, {Handler::kTls})}), 0, {"web", "443", "TLS"}},
-      {"PostgreSQL's TLS", service({port(5432, 5432, {Handler::kPgTls})}), 0, {"web", "5432", "TLS"}},
-      {"PROXY protocol", service({port(10001, 10001, {Handler::kProxyProto})}), 0, {"web", "10001", "PROXY"}},
       {"UDP", udp, 0, {"web", "UDP", "5300"}},
       {"no ports", service({}), 0, {}},
       {"http alone", service({http(number)}), 1, {}},
