@@ -245,14 +245,14 @@ void MachineExamination::try_published(const TcpExpectation& expected, TcpAttemp
   const sandbox::PublishedPort* port = published(expected.port);
   if (!port) return;
   const asio::ip::tcp::endpoint target(asio::ip::address_v4::loopback(), port->host_port);
-  if (!expected.http || !options_.http_probe) {
+  if (!port->handlers.http || !options_.http_probe) {
     attempts_.keep_trying(tried.published, "try a published port", kConnectPause, is_reachable, [&] { return knock(host_side_, target); });
     return;
   }
   const auto http = outcome_of(tried.http);
-  if (!http || http->asked.kind != HttpAnswer::Kind::kAnswered) return;
+  if (!http || !has_spoken(*http)) return;
   attempts_.keep_trying(tried.published_http, "ask a published port", kAskPause, is_answered,
-                        [&] { return ask_http(host_side_, target, "", {"GET", "/", report_.app + ".fly.dev", {}}, kCertainAfter); });
+                        [&, secure = port->handlers.tls] { return ask_published(target, secure); });
 }
 
 void MachineExamination::try_check(std::size_t index) {
@@ -265,11 +265,29 @@ void MachineExamination::try_check(std::size_t index) {
                         [&] { return make_check(checker_side_, {view_.addresses.private_ipv4, check.port}, check); });
 }
 
+Task<HttpAnswer> MachineExamination::ask_published(asio::ip::tcp::endpoint target, bool secure) {
+  const std::string host = report_.app + ".fly.dev";
+  HttpAsk ask{"GET", "/", host, {}};
+  if (!secure) co_return co_await ask_http(host_side_, target, "", ask, kCertainAfter);
+  HttpsAnswer answer = co_await ask_https(host_side_, target, host, ask, kCertainAfter);
+  co_return answer.answer;
+}
+
 const sandbox::PublishedPort* MachineExamination::published(std::uint16_t port) const {
+  // The plainest way that leads to the program: force_https answers by itself.
+  const auto detours = [](const sandbox::PublishedPort& one, const sandbox::PublishedPort::Backend& backend) {
+    return backend.http.force_https ? 2 : one.handlers.tls ? 1 : 0;
+  };
+  const sandbox::PublishedPort* best = nullptr;
+  int fewest = 0;
   for (const sandbox::PublishedPort& one : sandbox_.ports())
-    for (const auto& backend : one.backends)
-      if (backend.app == report_.app && backend.process_group == report_.process_group && backend.internal_port == port) return &one;
-  return nullptr;
+    for (const auto& backend : one.backends) {
+      if (backend.app != report_.app || backend.process_group != report_.process_group || backend.internal_port != port) continue;
+      if (best && detours(one, backend) >= fewest) continue;
+      best = &one;
+      fewest = detours(one, backend);
+    }
+  return best;
 }
 
 std::map<std::uint16_t, std::string> MachineExamination::refused_over_six_pn() const {

@@ -81,6 +81,7 @@ class MachineExamination {
   void try_service_port(const TcpExpectation& expected);
   void try_conversation(const TcpExpectation& expected, TcpAttempts& tried);
   void try_published(const TcpExpectation& expected, TcpAttempts& tried);
+  Task<HttpAnswer> ask_published(asio::ip::tcp::endpoint target, bool secure);
   void try_check(std::size_t index);
   void judge();
   void settle();

@@ -180,8 +180,9 @@ class Judging {
 
   void judge_published(const TcpExpectation& expected, const TcpOutcomes& tried) {
     if (tried.published_as.empty() || reach_of(tried.proxy, expected.port) != Reach::kReachable) return;
-    if (expected.http && tried.http) {
-      if (tried.http->asked.kind != HttpAnswer::Kind::kAnswered) return;
+    const bool is_http = expected.http || expected.http2;
+    if (is_http && tried.http) {
+      if (!has_spoken(*tried.http)) return;
       if (!tried.published_http) {
         add(Path::kPublished, expected.port, tried.published_as, true, Reach::kUntried, {Severity::kPending, "published-unreachable", "not asked yet"});
         return;
@@ -195,14 +196,14 @@ class Judging {
       add_answer(result, "GET /", answer);
       return;
     }
-    if (expected.http && seen_.http_probe) return;  // first it has to answer
+    if (is_http && seen_.http_probe) return;  // first it has to answer
     if (!tried.published) {
       add(Path::kPublished, expected.port, tried.published_as, true, Reach::kUntried, {Severity::kPending, "published-unreachable", "not tried yet"});
       return;
     }
     const bool through = *tried.published == Reach::kReachable;
     add(Path::kPublished, expected.port, tried.published_as, true, *tried.published,
-        through ? Verdict{Severity::kOk, "ok", expected.http2 ? "takes connections; requests go through it in HTTP/1.1, as this host's proxy speaks no HTTP/2" : "takes connections"}
+        through ? Verdict{Severity::kOk, "ok", "takes connections"}
                 : Verdict{Severity::kProblem, "published-unreachable", "the program takes connections, and the published port does not"});
   }
 
