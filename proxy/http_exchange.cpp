@@ -4,7 +4,10 @@
 namespace flylocal::proxy {
 namespace {
 
+// A request may be what breaks its machines: it does not get all of them.
 constexpr std::uint32_t kMaxRepeats = 3;
+// For the reset that follows when a machine's kernel drops a request: one way to the machine and back.
+constexpr auto kFateLimit = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -219,12 +222,23 @@ HttpSession::Step HttpSession::step_upgraded() {
 }
 
 HttpSession::Step HttpSession::on_machine_ended(std::string_view how) {
-  bool nothing_sent = !request_pump_.prefix_touched();
-  bool nothing_back = !answer_.seen;
-  if (nothing_back && request_.retries < kMaxRepeats && (nothing_sent || (machine_.reused && may_repeat()))) {
-    return Step::retry;
-  }
+  if (!answer_.seen && request_.repeats < kMaxRepeats && may_send_again()) return Step::retry;
+  if (request_.awaits_fate && !deadline.passed()) return Step::wait;
+  deadline.clear();
   return no_answer(how);
+}
+
+/// Nothing of it was sent, or it may be sent twice, or nobody can have read it.
+bool HttpSession::may_send_again() {
+  if (!request_pump_.prefix_touched()) return true;
+  if (may_repeat()) return true;
+  if (!machine_.reused || !is_whole()) return false;
+  const auto fate = machine_.connection->fate_of_request();
+  if (fate == UpstreamConnection::Fate::undecided && !request_.awaits_fate) {
+    request_.awaits_fate = true;
+    deadline.set_after(kFateLimit);
+  }
+  return fate == UpstreamConnection::Fate::dropped;
 }
 
 HttpSession::Step HttpSession::no_answer(std::string_view what) {

@@ -79,6 +79,7 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
         if (error) co_return refuse(*error);
         prepare_request(edge_.request_head);
         in.consume(end.size);
+        if (request_.has_body) request_pump_.absorb_body();
         deadline.clear();
         co_return HeadResult::complete;
       }
@@ -148,12 +149,16 @@ std::string_view HttpSession::host() const {
       .substr(request_.method_size + 1 + request_.target_size + kHostLine.size(), request_.host_size);
 }
 
-bool HttpSession::may_repeat() const {
-  return request_.is_idempotent && (!request_.has_body || request_pump_.body_untouched());
-}
+/// All that was sent of it can be sent again.
+bool HttpSession::is_whole() const { return !request_.has_body || request_pump_.body_untouched(); }
+
+bool HttpSession::may_repeat() const { return request_.is_idempotent && is_whole(); }
 
 Task<HttpSession::After> HttpSession::serve() {
-  Reuse reuse = may_repeat() ? Reuse::any : Reuse::known_open;
+  // What can neither be repeated nor be sent again when a machine's end crosses it gets a connection of its own.
+  Reuse reuse = may_repeat()             ? Reuse::any
+                : request_pump_.ended() ? Reuse::known_open
+                                         : Reuse::none;
   for (;;) {
     machine_ = co_await dial(edge_, *this, host(), reuse);
     request_.retries += machine_.failures;
@@ -165,14 +170,17 @@ Task<HttpSession::After> HttpSession::serve() {
       co_return co_await answer_with(page_for_failed_dial(machine_, host()));
     }
     answer_.connected = edge_.poller->now();
+    if (machine_.reused && !may_repeat()) machine_.connection->mark_request();
     switch (co_await exchange()) {
       case Step::retry:
         // The machine may have closed more pooled connections than this one.
         reuse = Reuse::none;
         ++request_.retries;
+        ++request_.repeats;
         count(edge_.stats.retries);
         request_pump_.rewind_prefix();
         request_.cut = false;
+        request_.awaits_fate = false;
         request_.open = true;
         continue;
       case Step::done:

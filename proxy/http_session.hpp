@@ -39,6 +39,7 @@ class HttpSession final : public Session {
     std::uint32_t target_size = 0;
     std::uint32_t host_size = 0;
     std::uint32_t retries = 0;
+    std::uint32_t repeats = 0;  ///< of the retries: after a machine that had taken it
     http1::Version version = http1::Version::http11;
     PageFormat page_format = PageFormat::text;
     bool keep_alive = false;
@@ -48,6 +49,7 @@ class HttpSession final : public Session {
     bool wants_upgrade = false;
     bool open = false;  ///< there is more of it to pass on
     bool cut = false;   ///< the machine stopped taking it
+    bool awaits_fate = false;  ///< whether the machine's kernel dropped it is still to come
   };
   /// The answer to it, so far.
   struct Answer {
@@ -71,6 +73,7 @@ class HttpSession final : public Session {
   void prepare_request(const http1::RequestHead& head);
   HeadResult refuse(const http1::HeadError& error);
   bool may_repeat() const;
+  bool is_whole() const;
   bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
 
   Step step();
@@ -82,6 +85,7 @@ class HttpSession final : public Session {
   Step step_answer_body();
   Step step_upgraded();
   Step on_machine_ended(std::string_view how);
+  bool may_send_again();
   Step no_answer(std::string_view what);
 
   void finish_exchange();

@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kBytesPerTurn = 512 * 1024;
 // Memory for the heads of common requests is kept between messages.
 constexpr std::size_t kKeptPrefix = 4096;
+// Copying so much costs less than what a second piece costs in a system call.
+constexpr std::size_t kAbsorbedBody = 16 * 1024;
 
 using Kind = http1::BodyScanner::Kind;
 
@@ -30,6 +32,16 @@ void Pump::begin_body(http1::BodyScanner scanner, Encoding encoding) {
   body_bytes_ = 0;
   chunk_open_ = false;
   ended_ = scanner_.ended();
+}
+
+bool Pump::absorb_body() {
+  const auto size = scanner_.length_left();
+  if (!size || *size > kAbsorbedBody || *size > in_.bytes().size() || ready_ > 0) return false;
+  prefix_.append(in_.bytes().substr(0, *size));
+  in_.consume(*size);
+  scanner_ = http1::BodyScanner::none();
+  ended_ = true;
+  return true;
 }
 
 /// Finds out what may be written of in_, and drops what may not once it comes first. False: malformed.

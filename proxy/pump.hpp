@@ -37,6 +37,8 @@ class Pump {
   const std::string& prefix() const { return prefix_; }
   bool prefix_written() const { return prefix_written_ == prefix_.size(); }
   bool prefix_touched() const { return prefix_written_ > 0; }
+  /// The message's last byte is known.
+  bool ended() const { return ended_; }
   /// What was read and not used up.
   Buffer& in() { return in_; }
 
@@ -45,6 +47,9 @@ class Pump {
   /// Writes the prefix again from its first byte, to another sink.
   void rewind_prefix() { prefix_written_ = 0; }
   void begin_body(http1::BodyScanner scanner, Encoding encoding);
+  /// Makes a small body, all of which is in in() already, the prefix's end, so that it can be sent again. False: it
+  /// is not like that.
+  bool absorb_body();
 
   Outcome run(Channel& source, Channel& sink);
   /// Only the prefix.

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <unordered_set>
 
+#include "proxy/io/tcp_info.hpp"
+
 namespace flylocal::proxy {
 
 int UpstreamConnection::begin_connect(const Upstream& upstream) {
@@ -37,6 +39,20 @@ int UpstreamConnection::connect_result() const {
 bool UpstreamConnection::closed_by_machine() const {
   char byte;
   return ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+void UpstreamConnection::mark_request() {
+  acknowledged_ = tcp_info(socket_.fd()).acknowledged;
+}
+
+UpstreamConnection::Fate UpstreamConnection::fate_of_request() const {
+  // A machine that closes a connection which nobody used says so with a segment that acknowledges all it had got by
+  // then. If our request crosses it, the machine's kernel drops the request unread and answers with a reset, which
+  // Linux tells apart from other resets: EPIPE, because the end had come before it.
+  const TcpInfo info = tcp_info(socket_.fd());
+  if (info.acknowledged != acknowledged_) return Fate::unknown;
+  if (info.peer_closed) return Fate::undecided;
+  return info.over && connect_result() == EPIPE ? Fate::dropped : Fate::unknown;
 }
 
 void UpstreamConnection::take_turn() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +28,15 @@ class UpstreamConnection final : private Turn {
   int connect_result() const;
   /// Asks the kernel whether the machine has already closed: for requests that cannot be sent a second time.
   bool closed_by_machine() const;
+  /// Remembers what the machine's kernel has taken so far; call it before a request whose fate may be asked for.
+  void mark_request();
+  /// What became of a request on a connection that the machine has closed without an answer.
+  enum class Fate {
+    unknown,    ///< the machine's program may have read them
+    undecided,  ///< the machine's kernel has not said yet; there will be news on the channel
+    dropped,    ///< no program can have read them: the machine had closed before they came
+  };
+  Fate fate_of_request() const;
 
   Channel& channel() { return socket_; }
   const Channel& channel() const { return socket_; }
@@ -38,6 +48,7 @@ class UpstreamConnection final : private Turn {
   Socket socket_;
   asio::ip::tcp::endpoint machine_;
   Deadline idle_limit_;
+  std::uint64_t acknowledged_ = 0;
   UpstreamPool* pool_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace flylocal::proxy::http1 {
@@ -34,6 +35,10 @@ class BodyScanner {
 
   bool ended() const { return state_ == State::end; }
   bool is_until_close() const { return state_ == State::until_close; }
+  /// How many bytes are to come, where the length was given.
+  std::optional<std::uint64_t> length_left() const {
+    return state_ == State::length ? std::optional(left_) : std::nullopt;
+  }
   std::string_view error() const { return error_; }
 
  private:

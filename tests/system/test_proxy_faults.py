@@ -168,10 +168,16 @@ class Faults:
         kinds = ("answer", "answer", "answer", "close", "half", "reset", "garbage")
         outcomes = self.run_clients(4000, [(method, what) for method in ("GET", "POST") for what in kinds], lambda: time.sleep(0.01))
         seen = self.seen()
+        lost = 0
         for identity, method, what, status, body in outcomes:
             with self.subTest(identity=identity, method=method, what=what, status=status, body=body[:300]):
                 if method == "POST":
-                    self.assertEqual(seen["POST", identity], 1)
+                    # Never sent twice. An app that closes while the next request is already with its kernel loses that one,
+                    # and only the client can know whether it may be repeated.
+                    self.assertLessEqual(seen["POST", identity], 1)
+                    if status == 502 and seen["POST", identity] == 0:
+                        lost += 1
+                        continue
                 if what in ("answer", "close"):
                     self.assertEqual(status, 200)
                     self.assertEqual(body.split()[0], identity)
@@ -180,6 +186,7 @@ class Faults:
                     self.assertIn('"PU02"', body)
                 else:
                     self.assertEqual(status, 0)  # half an answer can only be broken off
+        self.assertLess(lost, len(outcomes) / 50)
         self.assert_all_given_back()
 
     def test_a_hanging_app_does_not_outlive_its_client(self):
