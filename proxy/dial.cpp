@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 namespace flylocal::proxy {
 namespace {
@@ -10,24 +11,29 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kFirstPause = 50ms;
 constexpr std::chrono::milliseconds kLongestPause = 500ms;
+constexpr auto kNever = Clock::time_point::max();
 
 bool is_wanted(Edge& edge, Session& session) {
   return edge.phase != Edge::Phase::breaking_off && !session.client_left();
 }
 
-/// Finds the port and the service anew in the newest snapshot.
-Dialled::Outcome look_up(Edge& edge, const Session& session, std::string_view host, Dialled& result) {
-  result.snapshot = edge.snapshot;
-  result.port = result.snapshot->find_port(session.arrival.listener);
-  result.backend = nullptr;
-  result.service = nullptr;
-  result.upstream = nullptr;
-  if (!result.port) return Dialled::Outcome::unpublished;
-  result.backend = result.snapshot->find_backend(*result.port, host);
-  if (!result.backend) return Dialled::Outcome::unknown_host;
-  result.service = &result.snapshot->service_of(*result.backend);
-  if (result.service->upstreams.empty()) return Dialled::Outcome::no_machine;
-  return Dialled::Outcome::connected;
+bool is_routable(const Upstream& upstream) { return upstream.healthy && !upstream.cordoned; }
+
+bool contains(std::span<const std::string> ids, std::string_view id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+/// The machine's place in another snapshot; null when it has left or runs elsewhere now.
+const Upstream* find_same(const std::vector<Upstream>& upstreams, const Upstream& machine) {
+  auto found = std::find_if(upstreams.begin(), upstreams.end(), [&](const Upstream& other) {
+    return other.machine_id == machine.machine_id && other.endpoint == machine.endpoint;
+  });
+  return found == upstreams.end() ? nullptr : &*found;
+}
+
+bool is_still_there(const Edge& edge, const Upstream& machine) {
+  return std::any_of(edge.snapshot->services.begin(), edge.snapshot->services.end(),
+                     [&](const Service& service) { return find_same(service.upstreams, machine) != nullptr; });
 }
 
 bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
@@ -40,16 +46,19 @@ bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
 }
 
 /// Returns the errno the attempt ended with; 0 when the connection stands. ECANCELED: nobody wants it any
-/// more.
-Task<int> connect(Edge& edge, Session& session, const Upstream& upstream,
+/// more. ECONNABORTED: the machine was taken out of the routing, and may never answer.
+Task<int> connect(Edge& edge, Session& session, const Dialled& dialled,
                   std::unique_ptr<UpstreamConnection>& connection) {
+  const Upstream& upstream = *dialled.upstream;
   connection = std::make_unique<UpstreamConnection>(*edge.poller, session.wakeup, upstream.endpoint);
   if (int error = connection->begin_connect(upstream)) co_return error;
+  WaitingRoom::Watch watch(edge.waiting_room, session.wakeup);
   session.deadline.set_after(edge.options.connect_limit);
   while (!connection->channel().writable() && !connection->channel().broken()) {
     co_await session.wakeup.wait();
     if (!is_wanted(edge, session)) co_return ECANCELED;
     if (session.deadline.passed()) co_return ETIMEDOUT;
+    if (edge.snapshot != dialled.snapshot && !is_still_there(edge, upstream)) co_return ECONNABORTED;
   }
   session.deadline.clear();
   co_return connection->connect_result();
@@ -60,28 +69,300 @@ bool cause_is_known(const std::vector<FailedAttempt>& failed) {
                      [](const auto& attempt) { return !attempt.finding.code.empty(); });
 }
 
+/// One request's way to a machine: decides what to do next, and waits for nothing itself.
+class Search {
+ public:
+  enum class Next {
+    connect,  ///< to result.upstream, which counts the request already
+    wait,     ///< until may_go_on()
+    end,      ///< result.outcome says how
+  };
+
+  Search(Edge& edge, Session& session, const DialRequest& request, Dialled& result)
+      : edge_(edge), session_(session), request_(request), result_(result) {}
+
+  Next next() {
+    now_ = edge_.poller->now();
+    end_waiting();
+    if (edge_.snapshot != result_.snapshot) {
+      result_.outcome = look_up();
+      if (result_.outcome != Dialled::Outcome::connected) return end(result_.outcome);
+    }
+    if (std::exchange(tries_again_, false)) forget_tried();
+    settle_wake();
+    if (must_line_up()) {
+      join_wake();
+      return wait_in_line();
+    }
+    choose();
+    if (!result_.choice.any_below_soft && may_wake_ && (join_wake() || begin_wake())) return wait_in_line();
+    if (result_.choice.upstream) return take();
+    switch (result_.choice.reason) {
+      case Choice::Reason::all_tried:
+        return pause();
+      case Choice::Reason::all_full:
+        return wait_until_limit(Dialled::Outcome::overloaded);
+      case Choice::Reason::all_unhealthy:
+        return wait_until_limit(Dialled::Outcome::unhealthy);
+      case Choice::Reason::all_cordoned:
+        return wait_until_limit(Dialled::Outcome::cordoned);
+      default:
+        return end(wake_trouble_.value_or(Dialled::Outcome::no_machine));
+    }
+  }
+
+  Clock::time_point wait_ends() const { return wait_ends_; }
+  bool may_go_on() const {
+    return session_.deadline.passed() || (place_ && place_->called()) || edge_.snapshot != result_.snapshot;
+  }
+
+  void begin_attempt() {
+    if (patience_ends_ == kNever) patience_ends_ = edge_.poller->now() + edge_.options.connect_patience;
+  }
+
+  void note_failure(int error) {
+    const Upstream& machine = *result_.upstream;
+    count(edge_.stats.upstream_failures);
+    machine.load->failures.fetch_add(1, std::memory_order_relaxed);
+    ++result_.failures;
+    std::erase_if(result_.failed, [&](const auto& earlier) { return earlier.machine == machine.machine_id; });
+    result_.failed.push_back({machine.machine_id, machine.endpoint, error, machine.finding});
+    tried_.resize(result_.service->upstreams.size());
+    tried_[static_cast<std::size_t>(&machine - result_.service->upstreams.data())] = true;
+  }
+
+ private:
+  /// Finds the port and the service anew in the newest snapshot. What was tried stays so.
+  Dialled::Outcome look_up() {
+    auto before = std::move(result_.snapshot);
+    const Service* service_before = result_.service;
+    result_.snapshot = edge_.snapshot;
+    result_.port = result_.snapshot->find_port(session_.arrival.listener);
+    result_.backend = nullptr;
+    result_.service = nullptr;
+    result_.upstream = nullptr;
+    result_.choice = {};
+    if (!result_.port) return Dialled::Outcome::unpublished;
+    result_.backend = result_.snapshot->find_backend(*result_.port, request_.host);
+    if (!result_.backend) return Dialled::Outcome::unknown_host;
+    result_.service = &result_.snapshot->service_of(*result_.backend);
+    Tried tried_before = std::move(tried_);
+    forget_tried();
+    for (std::size_t i = 0; i < tried_before.size(); ++i) {
+      if (!tried_before[i]) continue;
+      if (auto* same = find_same(result_.service->upstreams, service_before->upstreams[i])) mark_tried(*same);
+    }
+    if (place_ && !place_->is_for(*result_.service)) leave_line(true);
+    return Dialled::Outcome::connected;
+  }
+
+  void forget_tried() {
+    tried_.clear();
+    if (request_.broken.empty()) return;
+    for (const Upstream& upstream : result_.service->upstreams) {
+      if (contains(request_.broken, upstream.machine_id)) mark_tried(upstream);
+    }
+  }
+
+  void mark_tried(const Upstream& upstream) {
+    tried_.resize(result_.service->upstreams.size());
+    tried_[static_cast<std::size_t>(&upstream - result_.service->upstreams.data())] = true;
+  }
+
+  bool was_tried(const Upstream& upstream) const {
+    auto index = static_cast<std::size_t>(&upstream - result_.service->upstreams.data());
+    return index < tried_.size() && tried_[index];
+  }
+
+  /// Others were here first. A request that comes back from a machine that refused it was, too.
+  bool must_line_up() const {
+    return !place_ && !edge_.waiting_room.empty() && tried_.empty() &&
+           edge_.waiting_room.waiting_for(*result_.service) > 0;
+  }
+
+  std::string_view edge_region() const { return edge_region_of(edge_, result_.port, request_.edge_region); }
+
+  void choose() {
+    const Service& service = *result_.service;
+    Choice& choice = result_.choice;
+    choice = choose_machine(service, tried_, edge_region(), result_.snapshot->distances.get(), edge_.random);
+    if (result_.woken.empty() || wake_trouble_) return;
+    // It was woken for this request, also if it is not the nearest.
+    for (const Upstream& upstream : service.upstreams) {
+      if (upstream.machine_id != result_.woken || !is_routable(upstream) || was_tried(upstream)) continue;
+      LoadClass load = load_class(upstream.load->current.load(std::memory_order_relaxed), service.concurrency);
+      if (load != LoadClass::below_soft) continue;
+      choice.upstream = &upstream;
+      choice.reason = Choice::Reason::chosen;
+      choice.load = load;
+    }
+  }
+
+  /// Waits along for a machine that is being woken.
+  bool join_wake() {
+    if (wake_) return true;
+    if (!may_wake_ || edge_.wakes.empty()) return false;
+    const Wakes::Wake* wake = edge_.wakes.of(*result_.service, now_);
+    if (wake) wake_ = *wake;
+    return wake != nullptr;
+  }
+
+  bool begin_wake() {
+    if (!edge_.options.on_wake || result_.service->sleepers.empty()) return false;
+    const Sleeper* sleeper = choose_sleeper(result_.service->sleepers, edge_region(),
+                                            result_.snapshot->distances.get(), edge_.random);
+    wake_ = edge_.wakes.begin(*sleeper, now_ + edge_.options.wake_patience);
+    edge_.options.on_wake(sleeper->machine_id);
+    return true;
+  }
+
+  void settle_wake() {
+    if (!wake_) return;
+    if (edge_.wakes.find(wake_->number)) {
+      if (now_ < wake_->due) return;
+      edge_.wakes.give_up(wake_->number);
+    }
+    const auto& upstreams = result_.service->upstreams;
+    bool arrived = std::any_of(upstreams.begin(), upstreams.end(), [&](const Upstream& upstream) {
+      return upstream.machine_id == wake_->machine_id && is_routable(upstream);
+    });
+    result_.woken = wake_->machine_id;
+    if (arrived) {
+      // What comes now has its own time.
+      patience_ends_ = queue_ends_ = kNever;
+    } else if (now_ >= wake_->due || edge_.wakes.has_failed(wake_->number)) {
+      may_wake_ = false;
+      wake_trouble_ = now_ < wake_->due ? Dialled::Outcome::wake_failed : Dialled::Outcome::wake_late;
+    }
+    wake_.reset();
+  }
+
+  Next take() {
+    result_.upstream = result_.choice.upstream;
+    result_.load = LoadTicket(result_.upstream->load, edge_.waiting_room);
+    // Whoever was not called has found room that the next in line may share.
+    leave_line(!was_called_);
+    return Next::connect;
+  }
+
+  Next wait_until_limit(Dialled::Outcome outcome) {
+    if (now_ < queue_ends_) return wait_in_line();
+    count(edge_.stats.queue_refusals);
+    return end(wake_trouble_.value_or(outcome));
+  }
+
+  Next wait_in_line() {
+    if (!place_) {
+      if (edge_.waiting_room.waiting_for(*result_.service) >= edge_.options.max_waiting) {
+        count(edge_.stats.queue_refusals);
+        return end(Dialled::Outcome::queue_full);
+      }
+      place_.emplace(edge_.waiting_room, *edge_.poller, session_.wakeup, *result_.service);
+      if (!std::exchange(was_queued_, true)) count(edge_.stats.queued);
+    }
+    if (queue_ends_ == kNever) queue_ends_ = now_ + edge_.options.queue_limit;
+    wait_ends_ = wake_ ? wake_->due : queue_ends_;
+    if (!tried_.empty()) try_again_after_pause();
+    waiting_since_ = now_;
+    return Next::wait;
+  }
+
+  /// Nobody in line waits for a machine that refuses connections, so this is no place to stand in it.
+  Next pause() {
+    if (result_.failed.empty() || cause_is_known(result_.failed) || now_ + pause_ >= patience_ends_) {
+      return end(Dialled::Outcome::unreachable);
+    }
+    leave_line(was_called_);
+    watch_.emplace(edge_.waiting_room, session_.wakeup);
+    wait_ends_ = kNever;
+    try_again_after_pause();
+    return Next::wait;
+  }
+
+  void try_again_after_pause() {
+    tries_again_ = true;
+    wait_ends_ = std::min(wait_ends_, now_ + pause_);
+    pause_ = std::min(pause_ * 2, kLongestPause);
+  }
+
+  void end_waiting() {
+    watch_.reset();
+    was_called_ = place_ && place_->called();
+    if (!place_) return;
+    place_->answer_call();
+    (wake_ ? result_.wake_time : result_.queue_time) += now_ - std::exchange(waiting_since_, now_);
+  }
+
+  void leave_line(bool call_next) {
+    if (!place_) return;
+    if (call_next) place_->pass_call_on();
+    place_.reset();
+  }
+
+  Next end(Dialled::Outcome outcome) {
+    leave_line(was_called_);
+    result_.outcome = outcome;
+    return Next::end;
+  }
+
+  Edge& edge_;
+  Session& session_;
+  const DialRequest& request_;
+  Dialled& result_;
+  Tried tried_;
+  std::optional<WaitingRoom::Place> place_;
+  std::optional<WaitingRoom::Watch> watch_;
+  std::optional<Wakes::Wake> wake_;  ///< the one that it waits for
+  std::optional<Dialled::Outcome> wake_trouble_;
+  std::chrono::milliseconds pause_ = kFirstPause;
+  Clock::time_point now_;
+  Clock::time_point waiting_since_;
+  Clock::time_point wait_ends_ = kNever;
+  Clock::time_point queue_ends_ = kNever;
+  Clock::time_point patience_ends_ = kNever;
+  bool may_wake_ = true;
+  bool was_called_ = false;
+  bool was_queued_ = false;
+  bool tries_again_ = false;
+};
+
 }  // namespace
 
-Task<Dialled> dial(Edge& edge, Session& session, std::string_view host, Reuse reuse) {
+std::string_view edge_region_of(const Edge& edge, const PublishedPort* port, std::string_view asked) {
+  if (!asked.empty()) return asked;
+  return port && !port->edge_region.empty() ? std::string_view(port->edge_region) : edge.options.edge_region;
+}
+
+bool has_other_machine(const Edge& edge, const Session& session, std::string_view host,
+                       std::span<const std::string> broken) {
+  const PublishedPort* port = edge.snapshot->find_port(session.arrival.listener);
+  const Backend* backend = port ? edge.snapshot->find_backend(*port, host) : nullptr;
+  if (!backend) return false;
+  const Service& service = edge.snapshot->service_of(*backend);
+  bool broken_one_runs = false;
+  for (const Upstream& upstream : service.upstreams) {
+    if (!is_routable(upstream)) continue;
+    if (!contains(broken, upstream.machine_id)) return true;
+    broken_one_runs = true;
+  }
+  return !broken_one_runs && !service.sleepers.empty() && edge.options.on_wake;
+}
+
+Task<Dialled> dial(Edge& edge, Session& session, DialRequest request) {
+  edge.adopt_published();
   Dialled result;
-  Tried tried;
-  auto patience_ends = Clock::time_point::max();
-  for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
-    result.outcome = look_up(edge, session, host, result);
-    if (result.outcome != Dialled::Outcome::connected) co_return result;
-    tried.clear();
-    result.failed.clear();
-    while ((result.upstream = choose_least_loaded(result.service->upstreams, tried, edge.random)) !=
-           nullptr) {
-      result.load = LoadTicket(result.upstream->load);
-      if (take_pooled(edge, session, reuse, result)) {
+  Search search(edge, session, request, result);
+  for (;;) {
+    Search::Next next = search.next();
+    if (next == Search::Next::end) co_return result;
+    if (next == Search::Next::connect) {
+      if (take_pooled(edge, session, request.reuse, result)) {
         count(edge.stats.upstream_reuses);
         co_return result;
       }
-      if (patience_ends == Clock::time_point::max()) {
-        patience_ends = edge.poller->now() + edge.options.connect_patience;
-      }
-      int error = co_await connect(edge, session, *result.upstream, result.connection);
+      search.begin_attempt();
+      int error = co_await connect(edge, session, result, result.connection);
+      session.deadline.clear();
       if (error == 0) {
         count(edge.stats.upstream_connects);
         co_return result;
@@ -92,19 +373,11 @@ Task<Dialled> dial(Edge& edge, Session& session, std::string_view host, Reuse re
         result.outcome = Dialled::Outcome::given_up;
         co_return result;
       }
-      count(edge.stats.upstream_failures);
-      result.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
-      ++result.failures;
-      result.failed.push_back(
-          {result.upstream->machine_id, result.upstream->endpoint, error, result.upstream->finding});
-      tried.resize(result.service->upstreams.size());
-      tried[static_cast<std::size_t>(result.upstream - result.service->upstreams.data())] = true;
+      search.note_failure(error);
+      continue;
     }
-    result.outcome = Dialled::Outcome::unreachable;
-    session.deadline.clear();
-    if (cause_is_known(result.failed) || edge.poller->now() + pause >= patience_ends) co_return result;
-    session.deadline.set_after(pause);
-    while (!session.deadline.passed()) {
+    session.deadline.set(search.wait_ends());
+    while (!search.may_go_on()) {
       co_await session.wakeup.wait();
       if (is_wanted(edge, session)) continue;
       result.outcome = Dialled::Outcome::given_up;

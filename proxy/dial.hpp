@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,14 @@ struct Dialled {
     connected,
     unpublished,   ///< the port is not in the snapshot
     unknown_host,  ///< the port does not know the host name and has no default
-    no_machine,    ///< the service has no started machine
+    no_machine,    ///< the service has no started machine, and none that may be woken
     unreachable,   ///< no machine took the connection: `failed` says why
+    overloaded,    ///< every healthy machine stayed at its hard limit until Options::queue_limit was over
+    queue_full,    ///< as many as Options::max_waiting were waiting already
+    unhealthy,     ///< no machine passed its service checks until Options::queue_limit was over
+    cordoned,      ///< every machine stayed cordoned until Options::queue_limit was over
+    wake_failed,   ///< a machine was to be started, but will not come; no other could serve
+    wake_late,     ///< a machine was to be started, but did not come until Options::wake_patience was over
     given_up,      ///< the client left, or the proxy is ending
   };
   Outcome outcome = Outcome::given_up;
@@ -36,9 +43,16 @@ struct Dialled {
   std::unique_ptr<UpstreamConnection> connection;
   bool reused = false;
   LoadTicket load;
-  /// Of the last round.
+  /// Why this machine, or why none. Its pointer is valid as long as `snapshot` is.
+  Choice choice;
+  /// The last failure of each machine that was tried.
   std::vector<FailedAttempt> failed;
+  /// Attempts to connect that failed; the one that succeeded comes on top of them.
   std::uint32_t failures = 0;
+  /// The machine that was started while this request waited for it, whichever took it then; empty: none.
+  std::string woken;
+  std::chrono::nanoseconds wake_time{0};   ///< spent waiting for a machine to start
+  std::chrono::nanoseconds queue_time{0};  ///< spent waiting for room at a machine, or for a healthy one
 };
 
 /// How to get a connection.
@@ -48,10 +62,33 @@ enum class Reuse {
   none,
 };
 
-/// Tries the least loaded machine first, then the others. When none takes the connection it tries all of them
-/// again, with pauses, until Options::connect_patience is over: a machine that was just started may not
-/// listen yet. It does not wait when the cause is known for every machine that refused. Uses the session's
-/// deadline.
-Task<Dialled> dial(Edge& edge, Session& session, std::string_view host, Reuse reuse);
+/// What a session wants. The views and the span are valid until dial() has ended.
+struct DialRequest {
+  std::string_view host;
+  /// Where the request entered the platform; empty: the port's own edge.
+  std::string_view edge_region = {};
+  Reuse reuse = Reuse::none;
+  /// Machines that have broken this very request already. They are not tried again.
+  std::span<const std::string> broken = {};
+};
+
+/// The region at whose edge a request came in, as far as it is known: what it asked for, the port's, or
+/// Options::edge_region. `port` may be null.
+std::string_view edge_region_of(const Edge& edge, const PublishedPort* port, std::string_view asked);
+
+/// Tries the machine that the balancer chooses, then the others. When all refused it tries them again, with
+/// pauses, until Options::connect_patience is over: a machine that was just started may not listen yet. It does
+/// not do so when the cause is known for every machine that refused.
+/// While all machines that could serve are at or above their soft limit, or none could, and the service has a
+/// sleeper, the nearest is woken and waited for; the request goes to it. One is woken at a time. Where that does
+/// not help, a machine below its hard limit serves.
+/// While no healthy machine is below its hard limit the request waits in the order of arrival.
+/// Uses the session's deadline.
+Task<Dialled> dial(Edge& edge, Session& session, DialRequest request);
+
+/// Whether a request that `broken` machines did not answer may find another one: a machine that is routed to
+/// now, or a sleeper when none of `broken` runs any more.
+bool has_other_machine(const Edge& edge, const Session& session, std::string_view host,
+                       std::span<const std::string> broken);
 
 }  // namespace flylocal::proxy

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <memory>
+#include <mutex>
 
 #include "flylocal/base/task_group.hpp"
 #include "proxy/arrival.hpp"
@@ -11,6 +13,8 @@
 #include "proxy/proxy.hpp"
 #include "proxy/request_id.hpp"
 #include "proxy/upstream_pool.hpp"
+#include "proxy/waiting_room.hpp"
+#include "proxy/wakes.hpp"
 
 /// What all sessions of one proxy share. Everything here belongs to the proxy's one thread.
 namespace flylocal::proxy {
@@ -55,6 +59,26 @@ struct Edge {
     if (was_full && phase == Phase::serving) on_client_left();
   }
 
+  /// Any thread: `newest` is routed by from the next adopt_published() on.
+  void publish(std::shared_ptr<const RoutingSnapshot> newest) {
+    std::lock_guard lock(published_mutex_);
+    published_ = std::move(newest);
+    has_published_.store(true, std::memory_order_release);
+  }
+  /// Called where something begins that looks at `snapshot`: a busy poller may keep the executor from other work
+  /// for a while, but a request that comes after a change of routing has to see it.
+  void adopt_published() {
+    if (!has_published_.load(std::memory_order_acquire)) return;
+    {
+      std::lock_guard lock(published_mutex_);
+      snapshot = std::move(published_);
+      has_published_.store(false, std::memory_order_relaxed);
+    }
+    pool.keep_only(*snapshot);
+    wakes.on_snapshot(*snapshot);
+    waiting_room.on_snapshot(*snapshot, *poller);
+  }
+
   /// How far the proxy's end has come.
   enum class Phase { serving, draining, breaking_off };
 
@@ -65,6 +89,8 @@ struct Edge {
   TaskGroup tasks;
   BufferPool buffers;
   UpstreamPool pool;
+  WaitingRoom waiting_room{stats};
+  Wakes wakes{stats};
   RandomBits random;
   std::shared_ptr<const RoutingSnapshot> snapshot = std::make_shared<const RoutingSnapshot>();
   Phase phase = Phase::serving;
@@ -74,6 +100,11 @@ struct Edge {
   /// Memory for parsing, free between two waits of a session.
   http1::RequestHead request_head;
   http1::ResponseHead response_head;
+
+ private:
+  std::mutex published_mutex_;
+  std::shared_ptr<const RoutingSnapshot> published_;
+  std::atomic<bool> has_published_{false};
 };
 
 inline void count(Stats::Counter& counter) {

@@ -189,10 +189,39 @@ ErrorPage page_for_failed_dial(const Dialled& dialled, std::string_view host) {
       page.message = fmt::format("App {} has no started machine that offers this service.", page.app);
       break;
     case Dialled::Outcome::unreachable:
-      page.code = "PR03";
+      // PM05: the machine was started for the request and does not take it.
+      page.code = dialled.woken.empty() ? "PR03" : "PM05";
       page.attempts = dialled.failed;
       page.message = fmt::format("No machine of app {} took the connection on port {} (attempts that failed: {}).",
                                  page.app, dialled.service->internal_port, dialled.failures);
+      break;
+    case Dialled::Outcome::overloaded:
+      page.code = dialled.failed.empty() ? "PR04" : "PR03";
+      page.attempts = dialled.failed;
+      page.message = fmt::format("Every healthy machine of app {} stayed at its hard limit of {} for too long.",
+                                 page.app, dialled.service->concurrency.hard_limit.value_or(0));
+      break;
+    case Dialled::Outcome::queue_full:
+      page.code = "PR04";
+      page.message = fmt::format("Too many requests wait for a machine of app {} already.", page.app);
+      break;
+    case Dialled::Outcome::unhealthy:
+      page.code = "PR04";
+      page.message = fmt::format("No machine of app {} passes its service checks.", page.app);
+      break;
+    case Dialled::Outcome::cordoned:
+      page.code = "PR04";
+      page.message = fmt::format("All machines of app {} are cordoned.", page.app);
+      break;
+    case Dialled::Outcome::wake_failed:
+      page.code = "PM07";
+      page.message = fmt::format("Machine {} of app {} was to be started for this request, but its start failed.",
+                                 dialled.woken, page.app);
+      break;
+    case Dialled::Outcome::wake_late:
+      page.code = "PM03";
+      page.message = fmt::format("Machine {} of app {} was started for this request, but was not ready in time.",
+                                 dialled.woken, page.app);
       break;
     default:
       page.code = "PR04";

@@ -59,6 +59,8 @@ bool passes_to_machine(const Field& field) {
     case FieldId::te:
     case FieldId::transfer_encoding:
     case FieldId::upgrade:
+    // Said to flylocal, not to the app.
+    case FieldId::flylocal_edge_region:
     // Said by the proxy alone, or gone on with in its own place.
     case FieldId::fly_request_id:
     case FieldId::fly_trusted:

@@ -222,16 +222,23 @@ HttpSession::Step HttpSession::step_upgraded() {
 }
 
 HttpSession::Step HttpSession::on_machine_ended(std::string_view how) {
-  if (!answer_.seen && request_.repeats < kMaxRepeats && may_send_again()) return Step::retry;
+  if (!answer_.seen && request_.repeats < kMaxRepeats && may_send_again(how)) return Step::retry;
   if (request_.awaits_fate && !deadline.passed()) return Step::wait;
   deadline.clear();
   return no_answer(how);
 }
 
-/// Nothing of it was sent, or it may be sent twice, or nobody can have read it.
-bool HttpSession::may_send_again() {
+/// Nothing of it was sent, or it may be sent twice and there is another machine for it, or nobody can have read it.
+bool HttpSession::may_send_again(std::string_view how) {
   if (!request_pump_.prefix_touched()) return true;
-  if (may_repeat()) return true;
+  if (may_repeat()) {
+    if (machine_.reused) return true;
+    // Not by the connection's age but by what the machine did: only another one may do better.
+    request_.broken_machines.push_back(machine_.upstream->machine_id);
+    const bool has_other = has_other_machine(edge_, *this, host(), request_.broken_machines);
+    if (has_other) no_answer(how);  // counted here; another machine may still answer
+    return has_other;
+  }
   if (!machine_.reused || !is_whole()) return false;
   const auto fate = machine_.connection->fate_of_request();
   if (fate == UpstreamConnection::Fate::undecided && !request_.awaits_fate) {

@@ -20,6 +20,13 @@ bool is_idempotent(std::string_view method) {
   return std::find(std::begin(kIdempotent), std::end(kIdempotent), method) != std::end(kIdempotent);
 }
 
+/// Nothing is one, too: the field is not there.
+bool is_region_name(std::string_view text) {
+  return text.size() <= RequestId::kMaxRegion && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
 http1::BodyScanner scanner_for(const http1::Fields& fields) {
   return fields.chunked ? http1::BodyScanner::chunked()
                         : http1::BodyScanner::length(fields.content_length.value_or(0));
@@ -77,6 +84,11 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
       if (end.size > 0) {
         auto error = http1::parse_request_head(in.bytes().substr(0, end.size), edge_.request_head);
         if (error) co_return refuse(*error);
+        request_.edge_region = edge_.request_head.fields.value(http1::FieldId::flylocal_edge_region);
+        if (!is_region_name(request_.edge_region)) {
+          request_.edge_region.clear();
+          co_return refuse({400, "flylocal-edge-region does not name a region", "ams, for example"});
+        }
         prepare_request(edge_.request_head);
         in.consume(end.size);
         if (request_.has_body) request_pump_.absorb_body();
@@ -104,7 +116,8 @@ HttpSession::HeadResult HttpSession::refuse(const http1::HeadError& error) {
   count(edge_.stats.bad_requests);
   deadline.clear();
   request_.arrived = edge_.poller->now();
-  request_.id = RequestId(std::chrono::system_clock::now(), edge_.options.edge_region, edge_.random);
+  request_.id = RequestId(std::chrono::system_clock::now(),
+                          edge_region(edge_.snapshot->find_port(arrival.listener)), edge_.random);
   page_ = page_for_bad_request(error);
   return HeadResult::refused;
 }
@@ -113,7 +126,8 @@ void HttpSession::prepare_request(const http1::RequestHead& head) {
   count(edge_.stats.requests);
   auto now = std::chrono::system_clock::now();
   request_.arrived = edge_.poller->now();
-  request_.id = RequestId(now, edge_.options.edge_region, edge_.random);
+  const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
+  request_.id = RequestId(now, edge_region(port), edge_.random);
   request_.method_size = static_cast<std::uint32_t>(head.method.size());
   request_.target_size = static_cast<std::uint32_t>(head.target.size());
   request_.host_size = static_cast<std::uint32_t>(head.host.size());
@@ -126,18 +140,21 @@ void HttpSession::prepare_request(const http1::RequestHead& head) {
   request_.wants_upgrade = head.wants_upgrade();
   request_.open = true;
 
-  const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
   ClientFacts client_facts{
       .client_ip = client_ip_,
       .dialled_ip = port && !port->public_address.empty() ? port->public_address : dialled_ip_,
       .external_port = port ? port->external_port : std::uint16_t{0},
-      .edge_region = edge_.options.edge_region};
+      .edge_region = edge_region(port)};
   RequestFacts request_facts{.request_id = request_.id.text(),
                              .arrived = now,
                              .trace_id = {edge_.random(), edge_.random()},
                              .span_id = edge_.random()};
   append_request_head(request_pump_.prefix(), head, client_facts, request_facts);
   request_pump_.begin_body(scanner_for(head.fields), Pump::Encoding::verbatim);
+}
+
+std::string_view HttpSession::edge_region(const PublishedPort* port) const {
+  return edge_region_of(edge_, port, request_.edge_region);
 }
 
 std::string_view HttpSession::target() const {
@@ -160,13 +177,19 @@ Task<HttpSession::After> HttpSession::serve() {
                 : request_pump_.ended() ? Reuse::known_open
                                          : Reuse::none;
   for (;;) {
-    machine_ = co_await dial(edge_, *this, host(), reuse);
+    machine_ = co_await dial(edge_, *this,
+                             {.host = host(),
+                              .edge_region = request_.edge_region,
+                              .reuse = reuse,
+                              .broken = request_.broken_machines});
     request_.retries += machine_.failures;
     if (machine_.outcome == Dialled::Outcome::given_up) {
       record("");
       co_return After::drop;
     }
     if (machine_.outcome != Dialled::Outcome::connected) {
+      // What a machine did to the request says more than that no other one was found.
+      if (!request_.broken_machines.empty()) co_return co_await answer_with(page_);
       co_return co_await answer_with(page_for_failed_dial(machine_, host()));
     }
     answer_.connected = edge_.poller->now();
@@ -178,6 +201,9 @@ Task<HttpSession::After> HttpSession::serve() {
         ++request_.retries;
         ++request_.repeats;
         count(edge_.stats.retries);
+        // Its place at the machine is free again, perhaps for this very request.
+        machine_.connection.reset();
+        machine_.load = {};
         request_pump_.rewind_prefix();
         request_.cut = false;
         request_.awaits_fate = false;

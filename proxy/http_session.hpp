@@ -39,7 +39,9 @@ class HttpSession final : public Session {
     std::uint32_t target_size = 0;
     std::uint32_t host_size = 0;
     std::uint32_t retries = 0;
-    std::uint32_t repeats = 0;  ///< of the retries: after a machine that had taken it
+    std::uint32_t repeats = 0;                 ///< of the retries: after a machine that had taken it
+    std::string edge_region;                   ///< asked for with the request
+    std::vector<std::string> broken_machines;  ///< took this request and gave no answer
     http1::Version version = http1::Version::http11;
     PageFormat page_format = PageFormat::text;
     bool keep_alive = false;
@@ -72,6 +74,7 @@ class HttpSession final : public Session {
 
   void prepare_request(const http1::RequestHead& head);
   HeadResult refuse(const http1::HeadError& error);
+  std::string_view edge_region(const PublishedPort* port) const;
   bool may_repeat() const;
   bool is_whole() const;
   bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
@@ -85,7 +88,7 @@ class HttpSession final : public Session {
   Step step_answer_body();
   Step step_upgraded();
   Step on_machine_ended(std::string_view how);
-  bool may_send_again();
+  bool may_send_again(std::string_view how);
   Step no_answer(std::string_view what);
 
   void finish_exchange();

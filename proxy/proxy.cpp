@@ -33,10 +33,8 @@ Proxy::~Proxy() {
 }
 
 void Proxy::publish(std::shared_ptr<const RoutingSnapshot> snapshot) {
-  asio::post(core_->edge.poller->executor(), [core = core_, snapshot = std::move(snapshot)]() mutable {
-    core->edge.snapshot = std::move(snapshot);
-    core->edge.pool.keep_only(*core->edge.snapshot);
-  });
+  core_->edge.publish(std::move(snapshot));
+  asio::post(core_->edge.poller->executor(), [core = core_] { core->edge.adopt_published(); });
 }
 
 void Proxy::listen(ListenerId id, UniqueFd listening_socket) {

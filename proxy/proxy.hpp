@@ -39,6 +39,18 @@ struct Options {
   std::string server = "Fly/flylocal";
   /// How long a request waits for a machine that refuses connections because it is still starting (PM05).
   std::chrono::milliseconds connect_patience{8000};
+  /// How long a request waits for a machine that was woken for it (platform.md 4.9). A boot takes seconds; a
+  /// minute is what clients and gateways commonly wait for an answer.
+  std::chrono::milliseconds wake_patience{60000};
+  /// How long a request waits while no healthy machine is below its hard limit (platform.md 4.6). Shorter than
+  /// the minute after which clients commonly give up, so that they see the answer that says why.
+  std::chrono::milliseconds queue_limit{30000};
+  /// Requests that wait for a machine, for each service; further ones are turned away. Each costs a client's
+  /// connection, so a thousand of them some 20 MB.
+  std::size_t max_waiting = 1000;
+  /// Asks for a sleeping machine to be started: called on the proxy's thread, once until the machine is an
+  /// Upstream, or again when it has not come and another request needs it. Must not block. Empty: none is woken.
+  std::function<void(std::string_view machine_id)> on_wake;
   /// One attempt to connect.
   std::chrono::milliseconds connect_limit{5000};
   /// From the first byte of a request's head to its last.

@@ -58,11 +58,16 @@ struct Upstream {
   std::shared_ptr<UpstreamLoad> load = std::make_shared<UpstreamLoad>();
 };
 
-/// A machine that is not running and may be started for a request (platform.md 4.9).
+/// A machine that takes no requests and may be started for one (platform.md 4.9). It is one from the moment it
+/// begins to stop until it is an Upstream, also while it starts: a request of that time waits for it. A machine
+/// that is neither any more will not come.
 struct Sleeper {
   std::string machine_id;
   std::string region;
   bool suspended = false;  ///< else stopped
+  /// How often it was started and has stopped again, or failed to start. When it rises while requests wait for the
+  /// machine, it has come and gone, perhaps between two snapshots, and they look elsewhere.
+  std::uint32_t ended_starts = 0;
 };
 
 /// platform.md 4.6: `requests` pools connections to the machine, `connections` makes one for each request.
@@ -76,6 +81,8 @@ struct Concurrency {
 
 struct Service {
   std::string app;
+  /// Tells apart services of one app that have the same internal port: its process group.
+  std::string group = {};
   std::uint16_t internal_port = 0;
   Concurrency concurrency;
   /// Started machines only.
@@ -161,7 +168,7 @@ struct PublishedPort {
   std::optional<BackendIndex> default_backend;
 };
 
-/// How far regions are from each other, in kilometres.
+/// How far regions are from each other, in kilometres. A pair that is missing is far apart.
 using RegionDistances = std::map<std::string, std::map<std::string, std::uint32_t, std::less<>>, std::less<>>;
 
 struct RoutingSnapshot {

@@ -21,6 +21,11 @@ struct Stats {
   Counter upstream_failures{0};      ///< connects that failed, and exchanges that a machine broke
   Counter upstream_idle{0};          ///< connections in the pool
   Counter retries{0};                ///< attempts beyond a request's first
+  Counter queued{0};                 ///< requests that waited because no machine could take them at once
+  Counter waiting_now{0};            ///< requests that wait for a machine, be it in a queue or for one to be woken
+  Counter queue_refusals{0};         ///< requests that the full queue did not take, or that waited in vain
+  Counter wakes{0};                  ///< machines asked to start for a request
+  Counter wake_failures{0};          ///< of them, those that did not come
 };
 
 }  // namespace flylocal::proxy

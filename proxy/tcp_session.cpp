@@ -10,7 +10,7 @@ TcpSession::TcpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
       relay_(to_machine_, to_client_) {}
 
 Task<> TcpSession::run() {
-  Dialled machine = co_await dial(edge_, *this, arrival.server_name, Reuse::none);
+  Dialled machine = co_await dial(edge_, *this, {.host = arrival.server_name});
   if (machine.outcome != Dialled::Outcome::connected) {
     client().reset();
     co_return;

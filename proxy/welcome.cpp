@@ -22,6 +22,7 @@ class Presence {
 
 Task<> welcome(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client) {
   Presence presence(edge);
+  edge.adopt_published();
   const PublishedPort* port = edge.snapshot->find_port(arrival.listener);
   if (!port) co_return;
   if (port->handlers.http) {

@@ -374,6 +374,7 @@ void Sandbox::publish_routes() {
     if (!is_new) return entry->second;
     proxy::Service& service = routing->services.emplace_back();
     service.app = backend.app;
+    service.group = backend.process_group;
     service.internal_port = backend.internal_port;
     for (const config::Service& configured : group.config.services) {
       if (configured.internal_port != backend.internal_port) continue;

@@ -84,6 +84,7 @@ constexpr KnownField kKnownFields[] = {
     {"fly-request-id", FieldId::fly_request_id},
     {"fly-traceparent", FieldId::fly_trusted},
     {"fly-tracestate", FieldId::fly_trusted},
+    {"flylocal-edge-region", FieldId::flylocal_edge_region},
     {"host", FieldId::host},
     {"keep-alive", FieldId::keep_alive},
     {"proxy-connection", FieldId::proxy_connection},

@@ -16,6 +16,7 @@ enum class FieldId : std::uint8_t {
   connection,
   content_length,
   expect,
+  flylocal_edge_region,  ///< at which region's edge the request is to be taken to have come in
   fly_trusted,  ///< a Fly-* field that only Fly Proxy may set
   fly_request_id,
   host,

@@ -32,7 +32,7 @@ TEST_CASE("a machine that refuses is passed over for one that does not") {
   CHECK(refusing.load->current == 0);
 }
 
-TEST_CASE("requests spread over machines by what they have in progress") {
+TEST_CASE("a machine at its soft limit gets no more while another one is below its own") {
   std::atomic<bool> go_on{false};
   auto slow = [&](Wire& wire, int) {
     wire.read_head();
@@ -42,6 +42,8 @@ TEST_CASE("requests spread over machines by what they have in progress") {
   FakeMachine one(slow);
   FakeMachine two(slow);
   ProxyWorld world({machine("m1", one.endpoint()), machine("m2", two.endpoint())});
+  world.service().concurrency.soft_limit = 5;
+  world.publish();
   std::vector<Wire> clients;
   for (int i = 0; i < 10; ++i) {
     clients.push_back(world.connect());

@@ -1,9 +1,8 @@
 #include <catch2/catch.hpp>
-#include <set>
 
-#include "proxy/balancer.hpp"
 #include "proxy/error_page.hpp"
 #include "proxy/forwarded_headers.hpp"
+#include "proxy/waiting_room.hpp"
 
 using namespace flylocal::proxy;
 
@@ -110,24 +109,13 @@ TEST_CASE("a request id is a ULID of the moment, a dash and the edge's region") 
   CHECK(long_region.text().size() == 26 + 1 + 32);
 }
 
-TEST_CASE("the least loaded machine is chosen, any of several equals, and none twice") {
-  std::vector<Upstream> machines(3);
-  RandomBits random(7);
-  machines[0].load->current = 2;
-  machines[1].load->current = 1;
-  machines[2].load->current = 1;
-  std::set<const Upstream*> chosen;
-  for (int i = 0; i < 100; ++i) chosen.insert(choose_least_loaded(machines, {}, random));
-  CHECK(chosen == std::set<const Upstream*>{&machines[1], &machines[2]});
-  CHECK(choose_least_loaded(machines, {false, true, true}, random) == &machines[0]);
-  CHECK(choose_least_loaded(machines, {true, true, true}, random) == nullptr);
-}
-
 TEST_CASE("a load ticket counts for as long as it exists") {
   auto load = std::make_shared<UpstreamLoad>();
+  Stats stats;
+  WaitingRoom nobody_waits(stats);
   {
-    LoadTicket ticket(load);
-    LoadTicket other(load);
+    LoadTicket ticket(load, nobody_waits);
+    LoadTicket other(load, nobody_waits);
     CHECK(load->current == 2);
     ticket = std::move(other);
     CHECK(load->current == 1);
