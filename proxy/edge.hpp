@@ -12,6 +12,7 @@
 #include "proxy/io/wakeup.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/request_id.hpp"
+#include "proxy/tls/leaf_cache.hpp"
 #include "proxy/upstream_pool.hpp"
 #include "proxy/waiting_room.hpp"
 #include "proxy/wakes.hpp"
@@ -51,7 +52,8 @@ struct Edge {
       : options(std::move(given)),
         poller(std::make_shared<Poller>(executor)),
         tasks(std::move(executor)),
-        pool(options.upstream_idle_limit, stats) {}
+        pool(options.upstream_idle_limit, stats),
+        leaves(options.tls ? std::make_unique<tls::LeafCache>(options.tls) : nullptr) {}
 
   /// A client's session has ended.
   void leave() {
@@ -91,6 +93,8 @@ struct Edge {
   UpstreamPool pool;
   WaitingRoom waiting_room{stats};
   Wakes wakes{stats};
+  /// Null where there is no authority to sign certificates.
+  std::unique_ptr<tls::LeafCache> leaves;
   RandomBits random;
   std::shared_ptr<const RoutingSnapshot> snapshot = std::make_shared<const RoutingSnapshot>();
   Phase phase = Phase::serving;

@@ -14,6 +14,10 @@
 /// it runs on. That thread may live in another network namespace than the listening sockets.
 namespace flylocal::proxy {
 
+namespace tls {
+class CertificateAuthority;
+}
+
 /// One answered request, for the request log. The views are valid during the call only.
 struct RequestRecord {
   std::string_view app;      ///< empty when no service took the host name
@@ -59,6 +63,10 @@ struct Options {
   std::chrono::milliseconds keep_alive_limit{60000};
   /// How long an unused connection to a machine is kept (platform.md 4.6).
   std::chrono::milliseconds upstream_idle_limit{4000};
+  /// Signs the certificates of ports with the tls and pg_tls handlers. Null: their clients are turned away.
+  std::shared_ptr<const tls::CertificateAuthority> tls;
+  /// From a client's connection to the end of its TLS handshake.
+  std::chrono::milliseconds tls_handshake_limit{10000};
   /// Clients beyond it wait in the kernel's queue until another one leaves.
   std::size_t max_clients = 20000;
   /// Called on the proxy's thread after each request; must not block. Costs nothing when empty.

@@ -109,7 +109,7 @@ struct Handlers {
 
 /// tls_options of a port (platform.md 4.3).
 struct TlsOptions {
-  std::vector<std::string> alpn;  ///< empty: h2 and http/1.1 with the http handler, else none
+  std::vector<std::string> alpn = {};  ///< empty: h2 and http/1.1 with the http handler, else none
   bool tls12 = true;
   bool tls13 = true;
   bool default_self_signed = false;  ///< serve a self-signed certificate where there is none for the name

@@ -12,6 +12,9 @@ struct Stats {
 
   Counter clients{0};                ///< connections accepted
   Counter clients_now{0};            ///< of them, still open
+  Counter tls_handshakes{0};         ///< that were completed
+  Counter tls_resumed{0};            ///< of them, those of a session that was known
+  Counter tls_failures{0};           ///< handshakes that failed or took too long
   Counter requests{0};               ///< heads that were understood
   Counter bad_requests{0};           ///< heads or bodies that were refused as malformed
   Counter aborted{0};                ///< requests whose client went away before the answer's end

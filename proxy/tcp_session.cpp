@@ -1,6 +1,22 @@
 #include "proxy/tcp_session.hpp"
 
+#include "proxy/proxy_protocol.hpp"
+
 namespace flylocal::proxy {
+namespace {
+
+/// Where the client believes to be: at the port that the platform knows, and at the app's public address if it has one
+/// of the client's kind.
+asio::ip::tcp::endpoint dialled_by_client(const Arrival& arrival, const PublishedPort& port) {
+  asio::ip::tcp::endpoint dialled(arrival.dialled.address(), port.external_port);
+  boost::system::error_code error;
+  const auto published = asio::ip::make_address(port.public_address, error);
+  const auto client = asio::ip::make_address(address_text(arrival.client.address()));
+  if (!error && published.is_v4() == client.is_v4()) dialled.address(published);
+  return dialled;
+}
+
+}  // namespace
 
 TcpSession::TcpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
     : Session(*edge.poller, std::move(how), std::move(client)),
@@ -14,6 +30,9 @@ Task<> TcpSession::run() {
   if (machine.outcome != Dialled::Outcome::connected) {
     client().reset();
     co_return;
+  }
+  if (const auto version = machine.port->handlers.proxy_protocol) {
+    to_machine_.prefix() = proxy_protocol_header(*version, arrival.client, dialled_by_client(arrival, *machine.port));
   }
   relay_.begin();
   for (;;) {

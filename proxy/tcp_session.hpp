@@ -5,7 +5,8 @@
 
 namespace flylocal::proxy {
 
-/// One client's connection to a service without handlers: bytes go to a machine and back as they are.
+/// One client's connection to a service without the http handler: bytes go to a machine and back as they are, after
+/// the PROXY header where the port asks for one.
 class TcpSession final : public Session {
  public:
   TcpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);

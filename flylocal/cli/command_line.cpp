@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "flylocal/cli/certs.hpp"
 #include "flylocal/cli/check.hpp"
 #include "flylocal/cli/completion.hpp"
 #include "flylocal/cli/config_commands.hpp"
@@ -245,6 +246,14 @@ class Program {
                 "  12:01:02.345 web[3d8d413b29d089] A db.internal -> no A record (zone, 0.01 ms)\n"
                 "zone: a name of the sandbox. upstream: asked of the host's resolvers. cache: they had been asked before.\n"
                 "A program that asks for A only cannot reach .internal names. flylocal explain dns NAME says more of a name.");
+    CLI::App* certs = group("certs", "The local authority and the certificates that it signed");
+    CLI::App* authority = command(*certs, "ca", "Show the local authority's certificate, and how to trust it", [this] { return certs_ca(certs_); });
+    authority->add_flag("--pem", certs_.pem, "Print the certificate itself, and nothing else");
+    CLI::App* certs_list_command = command(*certs, "list", "List the names that have a certificate", [this] { return certs_list(certs_); });
+    CLI::App* certs_show_command = command(*certs, "show", "Show a name's certificate", [this] { return certs_show(certs_); });
+    certs_show_command->add_option("NAME", certs_.name, "The host name, e.g. hello.localhost")->required();
+    certs_show_command->add_flag("--pem", certs_.pem, "Print the certificate itself, and nothing else");
+    for (CLI::App* sub : {authority, certs_list_command, certs_show_command}) sub->add_flag("--json", certs_.json, "As JSON");
     CLI::App* forward = command(app_, "proxy", "Forward a local port to a machine's 6PN address", [this] { return forward_port(forward_); });
     forward->add_option("LOCAL:REMOTE", forward_.ports, "The ports, e.g. 15432:5432")->required();
     forward->add_option("-a,--app", forward_.app, "The app");
@@ -304,6 +313,7 @@ class Program {
   ExplainOptions explain_;
   ExplainNameOptions explain_name_;
   DnsLogOptions dns_log_;
+  CertsOptions certs_;
   std::string shell_;
 };
 

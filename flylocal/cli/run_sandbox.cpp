@@ -21,6 +21,7 @@
 #include "flylocal/project/dns_choice.hpp"
 #include "flylocal/project/load.hpp"
 #include "netns/privilege.hpp"
+#include "proxy/tls/certificate_authority.hpp"
 
 namespace flylocal::cli {
 namespace {
@@ -234,6 +235,10 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   if (!directory) return cannot(directory.error());
   auto lock = store::StateLock::acquire(*directory, names_of(*apps));
   if (!lock) return cannot(lock.error());
+  auto certificates = store::certificates_directory();
+  if (!certificates) return cannot(certificates.error());
+  auto authority = proxy::tls::CertificateAuthority::open(*certificates);
+  if (!authority) return cannot(authority.error());
   // From here on the process may be root of a namespace; nothing before has made a thread.
   auto privilege = netns::acquire_privilege();
   if (!privilege)
@@ -251,6 +256,7 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   sandbox_options.host_ports = how.host_ports;
   sandbox_options.answer_order = dns_settings.order;
   sandbox_options.reverse_names = dns_settings.reverse_names;
+  sandbox_options.authority = std::move(*authority);
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps), std::move(sandbox_options));
   if (!sandbox) {
     // A busy port is the user's to free; anything else may be the host's refusal.

@@ -76,6 +76,8 @@ std::string url_of(const sandbox::Sandbox& sandbox, const project::AppSpec& app,
 std::vector<std::string> variables_of(const sandbox::Sandbox& sandbox, const std::string& state_directory, bool inside) {
   std::vector<std::string> variables{fmt::format("{}={}", store::kStateDirectoryVariable, state_directory),
                                      fmt::format("FLYLOCAL_SOCKET={}", store::control_socket_path(state_directory).string())};
+  if (auto certificates = store::certificates_directory())
+    variables.push_back(fmt::format("{}={}", store::kCertificatesVariable, certificates->string()));
   for (const project::AppSpec& app : sandbox.apps()) {
     if (app.is_fixture) continue;
     const std::string part = variable_part(app.name);
@@ -153,6 +155,8 @@ std::optional<TestSandbox> TestSandbox::start(const TestOptions& options, const 
   };
   auto directory = choose_state_directory();
   if (!directory) return fail(directory.error());
+  // Clients that trust the user's authority trust this sandbox.
+  if (auto certificates = store::certificates_directory()) ::setenv(store::kCertificatesVariable, certificates->c_str(), 1);
   ::setenv(store::kStateDirectoryVariable, directory->c_str(), 1);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(system_error("make a socket pair", errno));

@@ -81,7 +81,7 @@ class ProjectFileReader {
   ProjectFileReading run(const toml::table& root) {
     static constexpr std::string_view kKeys[] = {"organization", "network",      "machines", "ports",
                                                  "commands",     "secrets_file", "env",      "expect",   "ip_addresses",
-                                                 "domains",      "dns"};
+                                                 "domains",      "dns",          "tls"};
     for (const auto& [key, node] : root) {
       const std::string name(key.str());
       if (name == "organization" || name == "network") {
@@ -101,7 +101,9 @@ class ProjectFileReader {
       } else if (name == "ip_addresses") {
         read_ip_addresses(node);
       } else if (name == "domains") {
-        read_domains(node);
+        read_domains(name, node);
+      } else if (name == "tls") {
+        read_tls(node);
       } else if (name == "dns") {
         read_dns(node);
       } else if (name == "secrets_file") {
@@ -243,17 +245,29 @@ class ProjectFileReader {
     }
   }
 
-  void read_domains(const toml::node& node) {
+  void read_tls(const toml::node& node) {
+    static constexpr std::string_view kKeys[] = {"domains"};
+    const toml::table* const table = node.as_table();
+    if (table == nullptr) return wrong(node, "tls", "a table, e.g. [tls] with the line domains = [\"example.com\"]");
+    for (const auto& [key, value] : *table) {
+      const std::string path = fmt::format("tls.{}", key.str());
+      // A name with a certificate is a name of the app: there is no other use for one.
+      if (key.str() == "domains") read_domains(path, value);
+      else unknown_key(key, path, kKeys);
+    }
+  }
+
+  void read_domains(const std::string& path, const toml::node& node) {
     static constexpr std::string_view kAllowed = "a list of host names, e.g. [\"example.com\", \"www.example.com\"]";
     const toml::array* const list = node.as_array();
-    if (list == nullptr) return wrong(node, "domains", kAllowed);
+    if (list == nullptr) return wrong(node, path, kAllowed);
     for (const toml::node& item : *list) {
       std::string name = item.value_exact<std::string>().value_or("");
       std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
       if (!is_host_name(name)) {
-        wrong(item, "domains", kAllowed);
+        wrong(item, path, kAllowed);
       } else if (const std::string_view own = own_top_of(name); !own.empty()) {
-        problem(item.source(), "domains", fmt::format("{} cannot be a domain of the app: names under {} are the platform's own", name, own));
+        problem(item.source(), path, fmt::format("{} cannot be a domain of the app: names under {} are the platform's own", name, own));
       } else if (std::find(file_.domains.begin(), file_.domains.end(), name) == file_.domains.end()) {
         file_.domains.push_back(std::move(name));
       }

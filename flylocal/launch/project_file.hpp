@@ -63,7 +63,7 @@ struct ProjectFile {
   std::vector<Expectation> expect;
   /// What the app has on Fly.io; empty: not said.
   std::set<IpAddressKind> ip_addresses;
-  /// The app's own host names on Fly.io, in lower case, each once.
+  /// The app's own host names on Fly.io, in lower case, each once: `domains`, and those of [tls].
   std::vector<std::string> domains;
   DnsChoices dns;
 };

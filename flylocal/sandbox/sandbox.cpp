@@ -98,6 +98,7 @@ Result<> Sandbox::start_threads(const Options& options) {
   proxy::Options proxy_options;
   proxy_options.edge_region = edge_region();
   proxy_options.server = fmt::format("Fly/flylocal ({})", options.version);
+  proxy_options.tls = options.authority;
   proxy_ = std::make_unique<proxy::Proxy>(proxy_thread_->executor(), proxy_options);
   return {};
 }

@@ -57,6 +57,8 @@ class Sandbox {
     HostPorts host_ports = HostPorts::kUsual;
     dns::AnswerOrder answer_order = dns::AnswerOrder::fixed;
     bool reverse_names = false;
+    /// Signs the certificates of ports with TLS; null: these refuse their clients.
+    std::shared_ptr<const proxy::tls::CertificateAuthority> authority;
   };
 
   /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.

@@ -24,6 +24,13 @@ Result<fs::path> state_directory() {
   return Error{"no place for flylocal's state: set HOME or XDG_STATE_HOME to an absolute path"};
 }
 
+Result<fs::path> certificates_directory() {
+  if (const char* own = std::getenv(kCertificatesVariable); own && *own == '/') return Result<fs::path>(boost::system::in_place_value, own);
+  auto state = state_directory();
+  if (!state) return state.error();
+  return Result<fs::path>(boost::system::in_place_value, *state / "certs");
+}
+
 namespace {
 
 /// What the lock's holder wrote about itself: "pid 12, shop"; empty when it has not come to it yet.

@@ -16,6 +16,13 @@ inline constexpr const char* kStateDirectoryVariable = "FLYLOCAL_STATE_DIRECTORY
 /// ~/.local/state/flylocal (XDG Base Directory). Never in a project. Error: no variable is set to an absolute path.
 Result<std::filesystem::path> state_directory();
 
+/// Names another place for the local authority's files, which several sandboxes may share.
+inline constexpr const char* kCertificatesVariable = "FLYLOCAL_CERTS_DIRECTORY";
+
+/// Where the key and certificate of the local authority are: $FLYLOCAL_CERTS_DIRECTORY, else "certs" in the state
+/// directory. Error: as state_directory().
+Result<std::filesystem::path> certificates_directory();
+
 /// Exclusive use of a state directory by one sandbox. The kernel gives it up when the process ends, however it
 /// ends, so a lock without a live owner does not exist.
 class StateLock {

@@ -13,6 +13,11 @@ void Socket::adopt(UniqueFd fd) {
   readable_ = writable_ = peer_ended_ = broken_ = false;
 }
 
+UniqueFd Socket::release() {
+  if (fd_) poller_.remove(fd_.get());
+  return std::move(fd_);
+}
+
 void Socket::close() {
   if (!fd_) return;
   poller_.remove(fd_.get());

@@ -14,6 +14,9 @@ class Socket : public Channel {
   /// Takes a non-blocking descriptor and watches it. Throws std::system_error when epoll refuses it.
   void adopt(UniqueFd fd);
 
+  /// Gives the descriptor up, for another one to adopt.
+  UniqueFd release();
+
   Transfer read(std::span<char> space) override;
   Transfer write(std::span<iovec> pieces) override;
   void shutdown_write() override;

@@ -44,6 +44,9 @@ NAME = "x"
 order = "random"
 reverse = true
 servers = ["9.9.9.9", "149.112.112.112"]
+
+[tls]
+domains = ["secure.example.com", "example.com"]
 )",
                                          "flylocal.toml");
   INFO(render(reading.problems));
@@ -65,7 +68,7 @@ servers = ["9.9.9.9", "149.112.112.112"]
   REQUIRE(file.expect.size() == 1);
   CHECK(file.expect[0].six_pn_port == 9090);
   CHECK(file.ip_addresses == std::set{IpAddressKind::kV4, IpAddressKind::kPrivateV6});
-  CHECK(file.domains == Words{"example.com", "www.example.com"});
+  CHECK(file.domains == Words{"example.com", "www.example.com", "secure.example.com"});
   CHECK(file.dns.order == flylocal::dns::AnswerOrder::random);
   CHECK(file.dns.reverse_names == true);
   using boost::asio::ip::make_address;
@@ -144,7 +147,7 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"banana = 1\n",
        {"f:1:1: banana: unknown key; known here: organization, network, machines, ports, commands, "
         "secrets_file, env, "
-        "expect, ip_addresses, domains, dns"}},
+        "expect, ip_addresses, domains, dns, tls"}},
       {"network = 5\norganization = \"a b\"\n",
        {"f:1:11: network: found 5, allowed: a name of letters, digits, - and _",
         "f:2:16: organization: found \"a b\", allowed: a name of letters, digits, - and _"}},
@@ -195,6 +198,11 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
        {"f:1:12: domains: found \"shop\", allowed: a list of host names, e.g. [\"example.com\", \"www.example.com\"]",
         "f:1:20: domains: found 7, allowed: a list of host names, e.g. [\"example.com\", \"www.example.com\"]",
         "f:1:23: domains: db.internal cannot be a domain of the app: names under internal are the platform's own"}},
+      {"tls = true\n", {"f:1:7: tls: found true, allowed: a table, e.g. [tls] with the line domains = [\"example.com\"]"}},
+      {"[tls]\ndomains = [\"a b.example\", \"x.fly.dev\"]\ndomain = 1\n",
+       {"f:2:12: tls.domains: found \"a b.example\", allowed: a list of host names, e.g. [\"example.com\", \"www.example.com\"]",
+        "f:2:27: tls.domains: x.fly.dev cannot be a domain of the app: names under fly.dev are the platform's own",
+        "f:3:1: tls.domain: unknown key; did you mean domains?"}},
       {"dns = true\n", {"f:1:7: dns: found true, allowed: a table, e.g. [dns] with the line order = \"random\""}},
       {"[dns]\norder = \"shuffle\"\nreverse = 1\nservers = []\nserver = 1\n",
        {"f:2:9: dns.order: found \"shuffle\", allowed: \"fixed\" or \"random\"",

@@ -1,0 +1,250 @@
+#include "proxy/tls/doorway.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+
+#include "proxy/tls/plain_request.hpp"
+#include "proxy/tls/postgres_opening.hpp"
+#include "proxy/tls/tls_socket.hpp"
+
+namespace flylocal::proxy::tls {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char kHandshakeRecord = 0x16;  // RFC 8446 5.1
+// After a refusal: closing with unread bytes would reset it under the client's eyes.
+constexpr auto kLingerLimit = 1s;
+constexpr std::string_view kNotPermitted = "28000", kProtocolViolation = "08P01";
+
+/// What can be spoken on ports with the http handler, the preferred one first.
+constexpr std::string_view kHttpProtocols[] = {"http/1.1"};
+
+/// Clients of a local port often name it by an address, which is no server name.
+bool names_nobody(std::string_view name) {
+  boost::system::error_code error;
+  return name.empty() || name == "localhost" || (asio::ip::make_address(std::string(name), error), !error);
+}
+
+std::vector<std::string> protocols(const Handlers& handlers, const TlsOptions& options) {
+  if (handlers.pg_tls && options.alpn.empty()) return {"postgresql"};
+  if (!handlers.http) return options.alpn;
+  std::vector<std::string> served;
+  if (options.alpn.empty()) {
+    served.assign(std::begin(kHttpProtocols), std::end(kHttpProtocols));
+  } else {
+    std::copy_if(options.alpn.begin(), options.alpn.end(), std::back_inserter(served), [](const std::string& name) {
+      return std::find(std::begin(kHttpProtocols), std::end(kHttpProtocols), name) != std::end(kHttpProtocols);
+    });
+  }
+  return served;
+}
+
+/// Of the names that lead to a backend, the one that people know best.
+std::string first_name(const RoutingSnapshot& snapshot, const PublishedPort& port, BackendIndex index) {
+  std::string usual = snapshot.service_of(port.backends[index]).app + ".localhost";
+  std::string first;
+  for (const auto& [name, leads_to] : port.routes) {
+    if (leads_to != index) continue;
+    if (name == usual) return usual;
+    if (first.empty() || name < first) first = name;
+  }
+  return first.empty() ? "localhost" : first;
+}
+
+std::optional<Choice> choose(const RoutingSnapshot& snapshot, ListenerId listener, std::string_view server_name) {
+  const PublishedPort* port = snapshot.find_port(listener);
+  if (!port) return std::nullopt;
+  Choice choice;
+  std::optional<BackendIndex> index;
+  const bool is_known_default = port->default_backend && *port->default_backend < port->backends.size();
+  if (names_nobody(server_name)) {
+    if (is_known_default) index = port->default_backend;
+    if (index) choice.name = first_name(snapshot, *port, *index);
+  } else if (const auto route = port->routes.find(server_name); route != port->routes.end()) {
+    index = route->second;
+    choice.name = server_name;
+  } else if (is_known_default && port->backends[*port->default_backend].tls.default_self_signed) {
+    index = port->default_backend;
+    choice.name = server_name;
+    choice.self_signed = true;
+  }
+  if (!index) return std::nullopt;
+  const TlsOptions& options = port->backends[*index].tls;
+  choice.tls12 = options.tls12;
+  choice.tls13 = options.tls13;
+  choice.alpn = protocols(port->handlers, options);
+  return choice;
+}
+
+class Doorway final : public Session {
+ public:
+  Doorway(Edge& edge, Arrival how, std::unique_ptr<TlsSocket> client)
+      : Session(*edge.poller, std::move(how), std::move(client)), edge_(edge) {}
+
+  /// True: the client is through.
+  Task<bool> run(bool postgres);
+  bool client_left() override { return client().broken() || client().peer_ended(); }
+  TlsSocket& tls() { return static_cast<TlsSocket&>(client()); }
+
+ private:
+  Task<bool> read_more();
+  Task<bool> open_postgres();
+  Task<bool> shake_hands();
+  Task<> answer_plain();
+  Task<> refuse(std::string text);
+  Task<> refuse_postgres(PostgresOpening opening);
+  bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off || deadline.passed(); }
+
+  Edge& edge_;
+};
+
+Task<bool> Doorway::run(bool postgres) {
+  deadline.set_after(edge_.options.tls_handshake_limit);
+  if (postgres) {
+    const bool goes_on = co_await open_postgres();
+    if (!goes_on) co_return false;
+  }
+  if (tls().early().empty()) {
+    const bool came = co_await read_more();
+    if (!came) co_return false;
+  }
+  if (tls().early().front() != kHandshakeRecord) {
+    if (!postgres) co_await answer_plain();
+    co_return false;
+  }
+  const bool through = co_await shake_hands();
+  co_return through;
+}
+
+/// False: nothing more comes, or nobody waits for it any longer.
+Task<bool> Doorway::read_more() {
+  for (;;) {
+    const Transfer got = tls().read_early();
+    if (got.status == Transfer::Status::moved) co_return true;
+    if (got.status != Transfer::Status::blocked) co_return false;
+    if (edge_.phase != Edge::Phase::serving && tls().early().empty()) co_return false;
+    co_await wakeup.wait();
+    if (must_stop()) co_return false;
+  }
+}
+
+/// True: TLS comes next.
+Task<bool> Doorway::open_postgres() {
+  for (;;) {
+    const PostgresOpening opening = read_postgres_opening(tls().early());
+    if (opening == PostgresOpening::tls_hello) co_return true;
+    if (opening == PostgresOpening::incomplete) {
+      const bool came = co_await read_more();
+      if (!came) co_return false;
+      continue;
+    }
+    const bool is_request = opening == PostgresOpening::ssl_request || opening == PostgresOpening::gss_request;
+    // Bytes behind the request would be taken for encrypted ones (CVE-2021-23214).
+    if (!is_request || tls().early().size() > kPostgresRequestSize) {
+      co_await refuse_postgres(opening);
+      co_return false;
+    }
+    tls().drop_early(kPostgresRequestSize);
+    const Transfer told = tls().write_plain(opening == PostgresOpening::ssl_request ? "S" : "N");
+    if (told.status != Transfer::Status::moved) co_return false;
+    if (opening == PostgresOpening::ssl_request) co_return true;
+  }
+}
+
+Task<> Doorway::refuse_postgres(PostgresOpening opening) {
+  constexpr std::string_view kHint = "Add sslmode=require to the connection's parameters.";
+  std::string text;
+  switch (opening) {
+    case PostgresOpening::startup:
+      text = postgres_refusal(kNotPermitted, "this port takes encrypted connections only (handler pg_tls)", kHint);
+      break;
+    case PostgresOpening::cancel_request:
+      text = postgres_refusal(kNotPermitted, "this port takes encrypted cancel requests only (handler pg_tls)",
+                              "libpq sends them encrypted from version 17 on.");
+      break;
+    case PostgresOpening::malformed:
+      text = postgres_refusal(kProtocolViolation, "this port speaks PostgreSQL's protocol with TLS (handler pg_tls)", kHint);
+      break;
+    default:
+      text = postgres_refusal(kProtocolViolation, "unencrypted bytes came after the request for encryption", "");
+  }
+  co_await refuse(std::move(text));
+}
+
+Task<bool> Doorway::shake_hands() {
+  tls().begin_handshake([this](std::string_view name) { return choose(*edge_.snapshot, arrival.listener, name); });
+  for (;;) {
+    const TlsSocket::Shake shake = tls().shake_hands();
+    if (shake == TlsSocket::Shake::done) {
+      count(edge_.stats.tls_handshakes);
+      if (tls().resumed()) count(edge_.stats.tls_resumed);
+      deadline.clear();
+      co_return true;
+    }
+    if (shake == TlsSocket::Shake::failed) {
+      count(edge_.stats.tls_failures);
+      spdlog::debug("TLS handshake with {}: {}", address_text(arrival.client.address()), tls().failure());
+      co_return false;
+    }
+    co_await wakeup.wait();
+    if (!must_stop()) continue;
+    count(edge_.stats.tls_failures);
+    co_return false;
+  }
+}
+
+Task<> Doorway::answer_plain() {
+  PlainRequest request;
+  while ((request = read_plain_request(tls().early())).state == PlainRequest::State::incomplete) {
+    if (tls().early().size() == kBufferSize) co_return client().reset();
+    const bool came = co_await read_more();
+    if (!came) co_return;
+  }
+  if (request.state == PlainRequest::State::other) co_return client().reset();
+  const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
+  count(edge_.stats.bad_requests);
+  co_await refuse(plain_request_refusal(request, port && port->handlers.http));
+}
+
+Task<> Doorway::refuse(std::string text) {
+  const Transfer told = tls().write_plain(text);
+  if (told.status != Transfer::Status::moved) co_return;
+  client().shutdown_write();
+  deadline.set_after(kLingerLimit);
+  for (;;) {
+    tls().drop_early(tls().early().size());
+    const bool came = co_await read_more();
+    if (!came) co_return;
+  }
+}
+
+}  // namespace
+
+Task<Entered> enter(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
+  Entered entered;
+  const PublishedPort* port = edge.snapshot->find_port(arrival.listener);
+  if (!port || !edge.leaves) co_return entered;
+  const bool postgres = port->handlers.pg_tls;
+  // Until the doorway has it, nobody is to be told its news.
+  struct Nobody final : Turn {
+    void take_turn() override {}
+  } nobody;
+  auto socket = std::make_unique<TlsSocket>(*edge.poller, nobody, edge.buffers, *edge.leaves);
+  socket->adopt(client->release());
+  Doorway doorway(edge, std::move(arrival), std::move(socket));
+  edge.sessions.push_back(doorway);
+  const bool through = co_await doorway.run(postgres);
+  if (!through) co_return entered;
+  entered.arrival = doorway.arrival;
+  entered.arrival.secure = true;
+  entered.arrival.server_name = doorway.tls().server_name();
+  entered.protocol = doorway.tls().protocol();
+  entered.channel = doorway.hand_over();
+  co_return entered;
+}
+
+}  // namespace flylocal::proxy::tls
