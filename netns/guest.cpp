@@ -217,9 +217,16 @@ Result<> Guest::go() {
 }
 
 Result<> Guest::signal(int signal) {
-  ControlMessage message{ControlMessage::kSignal, signal, 0, 0, 0};
-  if (::send(control_.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-    return system_error(fmt::format("send signal {} to the machine", signal), errno);
+  return tell(ControlMessage::kSignal, signal, fmt::format("send signal {} to the machine", signal));
+}
+
+Result<> Guest::freeze() { return tell(ControlMessage::kFreeze, 0, "freeze the machine"); }
+
+Result<> Guest::thaw() { return tell(ControlMessage::kThaw, 0, "thaw the machine"); }
+
+Result<> Guest::tell(int kind, int value, const std::string& act) {
+  ControlMessage message{kind, value, 0, 0, 0};
+  if (::send(control_.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return system_error(act, errno);
   return {};
 }
 
@@ -235,6 +242,8 @@ std::optional<GuestEvent> Guest::next_event() {
   switch (message.kind) {
     case ControlMessage::kStarted: return GuestStarted{message.value, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(message.at_nanoseconds))};
     case ControlMessage::kExited: return GuestExited{message.value};
+    case ControlMessage::kFrozen: return GuestFrozen{};
+    case ControlMessage::kThawed: return GuestThawed{};
     default: return GuestFailed{step_error(message, mounts_, program_name_, working_directory_)};
   }
 }

@@ -39,7 +39,7 @@ struct GuestSpec {
   GuestProgram program;
 };
 
-/// What a guest's init reports, once each and in this order (kFailed may stand for either).
+/// What a guest's init reports: the first three once each and in this order (GuestFailed may stand for either).
 struct GuestStarted {
   pid_t pid;  ///< of the program, inside the guest
   std::chrono::steady_clock::time_point at;  ///< when init saw that it was executed
@@ -50,7 +50,10 @@ struct GuestExited {
 struct GuestFailed {
   Error error;
 };
-using GuestEvent = std::variant<GuestStarted, GuestExited, GuestFailed>;
+/// The answers to freeze() and thaw(), each time.
+struct GuestFrozen {};
+struct GuestThawed {};
+using GuestEvent = std::variant<GuestStarted, GuestExited, GuestFailed, GuestFrozen, GuestThawed>;
 
 /// A process tree in namespaces of its own (network, mount, pid, uts, ipc) under an init of ours as its PID 1.
 ///
@@ -80,6 +83,11 @@ class Guest {
   Result<> go();
   /// Sends `signal` to the program (not to its children).
   Result<> signal(int signal);
+  /// Asks for a stop of all processes in the guest, as they are: their memory and the kernel's side of their sockets stay,
+  /// and they take no time. GuestFrozen says that it is done. What is stopped can still be killed.
+  Result<> freeze();
+  /// Lets them go on, all but those that were stopped before freeze(); GuestThawed says that it is done.
+  Result<> thaw();
   /// Ends everything in the guest at once.
   void kill();
 
@@ -89,6 +97,7 @@ class Guest {
 
  private:
   Guest() = default;
+  Result<> tell(int kind, int value, const std::string& act);
   void reap();
 
   std::vector<MountStep> mounts_;  // to name the step in a failure

@@ -180,6 +180,79 @@ bool reap(pid_t program, int& status) {
   }
 }
 
+/// Processes that were stopped already when the guest was frozen, which thawing leaves as they are. More than fit go on.
+struct StoppedBefore {
+  static constexpr int kMost = 256;
+  pid_t pids[kMost];
+  int count = 0;
+  bool contains(pid_t pid) const {
+    for (int i = 0; i < count; ++i)
+      if (pids[i] == pid) return true;
+    return false;
+  }
+};
+
+/// Calls `visit` with every number that /proc lists as a process, and its text; 1 (ourselves) is left out.
+template <class Visit>
+void for_each_process(Visit visit) {
+  const int directory = static_cast<int>(raw(SYS_openat, AT_FDCWD, address("/proc"), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory < 0) return;
+  // linux_dirent64: inode (8), offset (8), record length (2), type (1), name.
+  constexpr int kLengthAt = 16, kNameAt = 19;
+  alignas(8) char records[8192];
+  for (;;) {
+    const long n = raw(SYS_getdents64, directory, address(records), sizeof records);
+    if (n <= 0) break;
+    for (long at = 0; at < n;) {
+      const char* record = records + at;
+      at += static_cast<unsigned char>(record[kLengthAt]) | static_cast<unsigned char>(record[kLengthAt + 1]) << 8;
+      const char* name = record + kNameAt;
+      pid_t pid = 0;
+      const char* digit = name;
+      for (; *digit >= '0' && *digit <= '9'; ++digit) pid = pid * 10 + (*digit - '0');
+      if (*digit == '\0' && pid > 1) visit(pid, name);
+    }
+  }
+  raw(SYS_close, directory);
+}
+
+/// Whether /proc/NAME/stat says T: stopped by a signal.
+bool is_stopped(const char* name) {
+  char path[32] = "/proc/";
+  char* end = path + 6;
+  while (*name) *end++ = *name++;
+  for (const char* rest = "/stat"; *rest; ++rest) *end++ = *rest;
+  const int fd = static_cast<int>(raw(SYS_openat, AT_FDCWD, address(path), O_RDONLY | O_CLOEXEC));
+  if (fd < 0) return false;
+  char text[128];
+  const long n = raw(SYS_read, fd, address(text), sizeof text);
+  raw(SYS_close, fd);
+  // The state follows the name in parentheses, which may hold any character, parentheses too.
+  long last = -1;
+  for (long i = 0; i < n; ++i)
+    if (text[i] == ')') last = i;
+  return last >= 0 && last + 2 < n && text[last + 2] == 'T';
+}
+
+void freeze(StoppedBefore& before) {
+  before.count = 0;
+  for_each_process([&](pid_t pid, const char* name) {
+    if (before.count < StoppedBefore::kMost && is_stopped(name)) before.pids[before.count++] = pid;
+  });
+  // All of the pid namespace but init; the kernel lets no fork slip through (kill(2), a pid of -1).
+  raw(SYS_kill, -1, SIGSTOP);
+}
+
+void thaw(const StoppedBefore& before) {
+  if (before.count == 0) {
+    raw(SYS_kill, -1, SIGCONT);
+    return;
+  }
+  for_each_process([&](pid_t pid, const char*) {
+    if (!before.contains(pid)) raw(SYS_kill, pid, SIGCONT);
+  });
+}
+
 /// What `ps` shows, in the machine and on the host, is no copy of flylocal's own command line. The kernel shows the old
 /// length, or up to the first NUL behind it when a text is longer.
 void set_title(const RawGuest& guest) {
@@ -223,6 +296,8 @@ void run_guest_init(const RawGuest& guest) {
   if (signals < 0) fail(kControlFd, InitStep::kPrepare);
 
   pid_t program = 0;
+  bool frozen = false;
+  StoppedBefore stopped_before;
   for (;;) {
     pollfd waits[2] = {{kControlFd, POLLIN, 0}, {signals, POLLIN, 0}};
     raw(SYS_ppoll, address(waits), 2, 0, 0, 0);
@@ -234,6 +309,16 @@ void run_guest_init(const RawGuest& guest) {
       if (n == static_cast<long>(sizeof message)) {
         if (message.kind == ControlMessage::kGo && program == 0) program = start_program(guest);
         if (message.kind == ControlMessage::kSignal && program > 0) raw(SYS_kill, program, message.value);
+        if (message.kind == ControlMessage::kFreeze) {
+          if (!frozen) freeze(stopped_before);
+          frozen = true;
+          send_message(kControlFd, ControlMessage::kFrozen, 0);
+        }
+        if (message.kind == ControlMessage::kThaw) {
+          if (frozen) thaw(stopped_before);
+          frozen = false;
+          send_message(kControlFd, ControlMessage::kThawed, 0);
+        }
       }
     }
     if (waits[1].revents) {

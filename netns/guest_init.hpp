@@ -57,8 +57,12 @@ struct ControlMessage {
   enum Kind : std::int32_t {
     kGo,       ///< to init: the network is there, start the program
     kSignal,   ///< to init: value = the signal for the program
+    kFreeze,   ///< to init: stop every process in the guest but init itself
+    kThaw,     ///< to init: let go on what kFreeze stopped
     kStarted,  ///< from init: the program was executed; value = its pid inside
     kExited,   ///< from init: the program ended; value = its wait status
+    kFrozen,   ///< from init: kFreeze is done
+    kThawed,   ///< from init: kThaw is done
     kFailed,   ///< from init: step, value = errno, detail
   };
   std::int32_t kind;

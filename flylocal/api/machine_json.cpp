@@ -71,8 +71,23 @@ std::string rfc3339(std::chrono::system_clock::time_point at) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(at)));
 }
 
+json::array checks_json(const sandbox::Machine& machine) {
+  json::array checks;
+  for (const sandbox::HealthChecks::Check& check : machine.checks().all())
+    checks.push_back({{"name", check.spec.name},
+                      {"status", name(check.record.status())},
+                      {"output", check.record.output()},
+                      {"updated_at", rfc3339(check.record.updated_at())},
+                      {"port", check.spec.port},
+                      {"decides_routing", check.spec.of_service}});
+  return checks;
+}
+
 json::object machine_json(sandbox::Sandbox& sandbox, const sandbox::Machine& machine) {
   const auto& spec = machine.spec();
+  json::array load;
+  for (const auto& [port, one] : machine.loads())
+    load.push_back({{"internal_port", port}, {"current", one->current.load()}, {"total", one->total.load()}, {"failures", one->failures.load()}});
   const project::GroupSpec& group = sandbox.find_app(spec.record.app)->groups.at(spec.record.process_group);
   json::object result{{"id", machine.id()},
                       {"name", fmt::format("{}-{}-{}", spec.record.process_group, spec.record.region, spec.record.ordinal)},
@@ -89,7 +104,9 @@ json::object machine_json(sandbox::Sandbox& sandbox, const sandbox::Machine& mac
                       {"host_status", "ok"},
                       {"restart_count", machine.restart_count()},
                       {"config", config_json(machine, group)},
-                      {"checks", json::array()},
+                      {"cordoned", machine.is_cordoned()},
+                      {"checks", checks_json(machine)},
+                      {"load", std::move(load)},
                       {"events", events_json(sandbox, machine)}};
   if (!machine.failure().empty()) result["failure"] = machine.failure();
   if (const auto& exit = machine.last_exit()) result["last_exit_code"] = exit->exit_code;

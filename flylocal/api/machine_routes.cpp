@@ -87,7 +87,7 @@ Task<Reply> wait_for_state(Machine& machine, const Request& request) {
   std::string wanted = request.get("state", "started");
   auto limit = config::parse_go_duration(request.get("timeout", "60") + (request.get("timeout", "60").find_first_not_of("0123456789") == std::string::npos ? "s" : ""));
   if (!limit || *limit < 0s || *limit > 60s) co_return Reply::error(400, "timeout: allowed: 0 to 60 seconds");
-  std::set<std::string> settled{"created", "started", "stopped", "failed"};
+  std::set<std::string> settled{"created", "started", "stopped", "suspended", "failed"};
   const Machine::Condition reached = [&](const Machine& m) {
     const std::string state(name(m.state()));
     return state == wanted || (wanted == "settled" && settled.contains(state));
@@ -210,6 +210,22 @@ void add_machine_routes(ControlServer& server, Sandbox& sandbox) {
     co_await m.stop("user", options->signal, options->timeout);
     Reply started = co_await start_machine(m);
     co_return started.status == 200 ? ok() : started;
+  });
+  machine_route("POST", "/suspend", [&sandbox](Machine& m, const Request&) -> Task<Reply> {
+    const config::GroupConfig& group = sandbox.find_app(m.spec().record.app)->groups.at(m.spec().record.process_group).config;
+    if (!sandbox::can_be_suspended(group.guest.memory_mb, group.swap_size_mb.value_or(0) > 0))
+      co_return Reply::error(412, fmt::format("machine {} cannot be suspended: that takes at most 2 GB of memory and no swap", m.id()));
+    auto suspended = co_await m.suspend("user");
+    if (!suspended) co_return Reply::error(412, suspended.error().message);
+    co_return ok();
+  });
+  machine_route("POST", "/cordon", [](Machine& m, const Request&) -> Task<Reply> {
+    m.set_cordoned(true);
+    co_return ok();
+  });
+  machine_route("POST", "/uncordon", [](Machine& m, const Request&) -> Task<Reply> {
+    m.set_cordoned(false);
+    co_return ok();
   });
   machine_route("POST", "/signal", [](Machine& m, const Request& request) -> Task<Reply> {
     auto body = request.json_body();

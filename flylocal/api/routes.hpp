@@ -8,10 +8,10 @@
 namespace flylocal::api {
 
 /// The platform's Machines API, as far as it makes sense here (platform facts 9): apps, machines, start, stop,
-/// restart, signal, wait, exec, ps, events, metadata.
+/// restart, suspend, cordon, uncordon, signal, wait, exec, ps, events, metadata.
 void add_machine_routes(ControlServer& server, sandbox::Sandbox& sandbox);
 
-/// What is ours: /flylocal/v1/ status, report, logs, scale, shutdown, and the DNS routes. `request_shutdown` starts the end of
+/// What is ours: /flylocal/v1/ status, report, logs, scale, tick, shutdown, and the DNS routes. `request_shutdown` starts the end of
 /// the sandbox.
 void add_sandbox_routes(ControlServer& server, sandbox::Sandbox& sandbox, std::function<void()> request_shutdown);
 

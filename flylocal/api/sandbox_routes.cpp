@@ -37,13 +37,14 @@ json::object status_json(Sandbox& sandbox) {
     if (port.handlers.http) handlers.push_back("http");
     if (port.handlers.proxy_protocol) handlers.push_back("proxy_proto");
     for (const auto& backend : port.backends) {
-      behind.push_back({{"app", backend.app}, {"process_group", backend.process_group}, {"internal_port", backend.internal_port}});
+      behind.push_back({{"app", backend.app}, {"process_group", backend.process_group}, {"internal_port", backend.internal_port}, {"url", port.url(backend.app)}});
       if (port.handlers.http) names.push_back(json::string(port.url(backend.app)));
     }
     ports.push_back({{"external_port", port.external_port},
                      {"host_port", port.host_port},
                      {"handlers", std::move(handlers)},
                      {"urls", std::move(names)},
+                     {"edge_region", port.edge_region.empty() ? sandbox.edge_region() : port.edge_region},
                      {"backends", std::move(behind)}});
   }
   for (const std::string& note : sandbox.notes()) notes.push_back(json::string(note));
@@ -110,6 +111,20 @@ Task<Reply> scale(Sandbox& sandbox, const Request& request) {
   co_return Reply::json(json::object{{"ok", true}});
 }
 
+Task<Reply> tick(Sandbox& sandbox) {
+  const std::vector<Sandbox::Autostopped> passed = co_await sandbox.autostop_pass();
+  json::array stopped;
+  for (const Sandbox::Autostopped& one : passed)
+    stopped.push_back({{"app", one.app},
+                       {"machine", one.choice.machine_id},
+                       {"region", one.choice.region},
+                       {"action", one.choice.action == config::AutoStop::kSuspend ? "suspend" : "stop"},
+                       {"left_running", one.choice.left_running},
+                       {"of_machines", one.choice.of_machines},
+                       {"done", one.done}});
+  co_return Reply::json(json::object{{"autostopped", std::move(stopped)}});
+}
+
 }  // namespace
 
 void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<void()> request_shutdown) {
@@ -128,6 +143,7 @@ void add_sandbox_routes(ControlServer& server, Sandbox& sandbox, std::function<v
     co_return Reply::json(report::to_json(made));
   });
   server.route("POST", "/flylocal/v1/scale", [&sandbox](const Request& request) -> Task<Reply> { co_return co_await scale(sandbox, request); });
+  server.route("POST", "/flylocal/v1/tick", [&sandbox](const Request&) -> Task<Reply> { co_return co_await tick(sandbox); });
   server.route("POST", "/flylocal/v1/shutdown", [request_shutdown](const Request&) -> Task<Reply> {
     request_shutdown();
     co_return Reply::json(json::object{{"ok", true}});

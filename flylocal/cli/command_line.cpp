@@ -157,6 +157,8 @@ class Program {
   void add_up() {
     CLI::App* up_command = command(app_, "up", "Run the app of this directory, or several apps together", [this] { return up(up_); });
     add_projects(up_command, up_.projects);
+    up_command->add_option("--edge-region", up_.projects.edge_region, "The region whose edge takes this host's clients (default: the primary region)");
+    up_command->add_option("--autostop-interval", up_.projects.autostop_interval, "From one autostop pass to the next, e.g. 30s; 0: only by `flylocal tick` (default: 5m)");
     up_command->add_flag("-d,--detach", up_.detach, "Go on in the background once the machines run");
     up_command->add_flag("--no-http-probe", up_.no_http_probe, kAboutHttpProbe);
     CLI::App* check_command = command(app_, "check", "Run, report how every service is reachable, stop: exit 0 all well, 1 bind problem, 2 cannot run",
@@ -180,10 +182,13 @@ class Program {
     CLI::App* list = command(*machine, "list", "List machines", [this] { return machine_list(machine_list_); });
     list->add_option("-a,--app", machine_list_.app, "Only this app's");
     list->add_flag("--json", machine_list_.json, "As JSON, in the Machines API's form");
-    const std::pair<const char*, const char*> actions[] = {{"start", "Start stopped machines"},
+    const std::pair<const char*, const char*> actions[] = {{"start", "Start stopped machines, and let suspended ones go on"},
                                                            {"stop", "Stop machines: kill_signal, kill_timeout, then SIGTERM and SIGKILL"},
                                                            {"restart", "Stop machines and start them again"},
-                                                           {"kill", "Kill machines at once"}};
+                                                           {"kill", "Kill machines at once"},
+                                                           {"suspend", "Freeze machines where they are; start lets them go on"},
+                                                           {"cordon", "Send machines no new requests"},
+                                                           {"uncordon", "Send machines requests again"}};
     for (const auto& [name, about] : actions) {
       CLI::App* action = command(*machine, name, about, [this, action_name = std::string(name)] {
         action_.action = action_name;
@@ -205,6 +210,11 @@ class Program {
   }
 
   void add_inspection() {
+    CLI::App* checks = command(*group("checks", "The health of machines"), "list", "Show how every health check stands", [this] { return checks_list(checks_list_); });
+    checks->add_option("-a,--app", checks_list_.app, "Only this app's");
+    checks->add_flag("--json", checks_list_.json, "As JSON");
+    CLI::App* tick_command = command(app_, "tick", "Make an autostop pass now, and say which machines it stopped or suspended", [this] { return tick(tick_); });
+    tick_command->add_flag("--json", tick_.json, "As JSON");
     CLI::App* status_command = command(app_, "status", "Show apps, machines and ports of the running sandbox", [this] { return status(status_); });
     status_command->add_flag("--json", status_.json, "As JSON");
     CLI::App* logs_command = command(app_, "logs", "Show the machines' output", [this] { return logs(logs_); });
@@ -303,6 +313,8 @@ class Program {
   MachineListOptions machine_list_;
   MachineActionOptions action_;
   ScaleOptions scale_;
+  ChecksListOptions checks_list_;
+  TickOptions tick_;
   StatusOptions status_;
   LogsOptions logs_;
   ConsoleOptions console_;

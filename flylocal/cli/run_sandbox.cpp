@@ -18,6 +18,7 @@
 #include "flylocal/cli/exit_code.hpp"
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/version.hpp"
+#include "flylocal/config/durations.hpp"
 #include "flylocal/project/dns_choice.hpp"
 #include "flylocal/project/load.hpp"
 #include "netns/privilege.hpp"
@@ -53,6 +54,20 @@ std::optional<launch::DnsChoices> chosen_dns(const ProjectOptions& options) {
     choices.servers.push_back(*server);
   }
   return choices;
+}
+
+/// --autostop-interval in milliseconds; complains and returns nothing when it is something else.
+std::optional<std::chrono::milliseconds> autostop_interval(const std::string& word) {
+  if (word.empty()) return sandbox::Sandbox::Options().autostop_interval;
+  // Go's durations need a unit, but for 0.
+  const auto parsed = config::parse_go_duration(word);
+  if (parsed && *parsed >= config::Duration::zero()) return std::chrono::ceil<std::chrono::milliseconds>(*parsed);
+  complain(fmt::format("--autostop-interval: found {:?}, allowed: a duration like 30s or 5m, or 0 for never", word));
+  return std::nullopt;
+}
+
+bool is_region_code(const std::string& word) {
+  return word.size() == 3 && std::all_of(word.begin(), word.end(), [](char c) { return c >= 'a' && c <= 'z'; });
 }
 
 /// Two apps cannot have one domain; complains and says so.
@@ -225,6 +240,10 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   };
   const auto dns_choices = chosen_dns(options);
   if (!dns_choices) return kCannotRun;
+  const auto interval = autostop_interval(options.autostop_interval);
+  if (!interval) return kCannotRun;
+  if (!options.edge_region.empty() && !is_region_code(options.edge_region))
+    return cannot({fmt::format("--edge-region: found {:?}, allowed: three lower-case letters, e.g. syd", options.edge_region)});
   auto apps = load_projects(options, how.chatter);
   if (!apps) return kCannotRun;
   project::DnsSettings dns_settings = project::choose_dns(*dns_choices, *apps);
@@ -257,6 +276,8 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   sandbox_options.answer_order = dns_settings.order;
   sandbox_options.reverse_names = dns_settings.reverse_names;
   sandbox_options.authority = std::move(*authority);
+  sandbox_options.edge_region = options.edge_region;
+  sandbox_options.autostop_interval = *interval;
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps), std::move(sandbox_options));
   if (!sandbox) {
     // A busy port is the user's to free; anything else may be the host's refusal.

@@ -21,6 +21,8 @@ struct ProjectOptions {
   std::vector<std::string> dns_servers;  ///< name servers that are asked instead of the host's
   std::string dns_order;                 ///< "fixed" or "random"; empty: as the projects say
   bool reverse_names = false;            ///< 6PN addresses have names
+  std::string edge_region;               ///< whose edge takes the clients; empty: the first project's primary region
+  std::string autostop_interval;         ///< "300s", "0"; empty: the default
 };
 
 /// Where notes and progress go: people's terminal, or nowhere when stdout carries JSON.

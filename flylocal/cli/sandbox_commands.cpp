@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <chrono>
@@ -20,15 +21,24 @@ namespace {
 
 namespace json = boost::json;
 
+/// "1/2": how many of the checks pass.
+std::string checks_column(const json::array& checks) {
+  if (checks.empty()) return "-";
+  const auto passing = std::count_if(checks.begin(), checks.end(), [](const json::value& check) { return text_of(check.as_object(), "status") == "passing"; });
+  return fmt::format("{}/{}", passing, checks.size());
+}
+
 std::string machine_table(const json::array& machines, const std::string& app) {
-  std::vector<std::vector<std::string>> rows{{"ID", "APP", "PROCESS", "REGION", "STATE", "6PN", "IPV4", "RESTARTS"}};
+  std::vector<std::vector<std::string>> rows{{"ID", "APP", "PROCESS", "REGION", "STATE", "6PN", "IPV4", "RESTARTS", "CHECKS"}};
   for (const json::value& value : machines) {
     const json::object& m = value.as_object();
     if (!app.empty() && text_of(m, "app") != app) continue;
     std::string state = text_of(m, "state");
-    if (m.contains("last_exit_code") && state != "started") state += fmt::format(" (exit {})", m.at("last_exit_code").as_int64());
+    if (m.contains("last_exit_code") && state != "started" && state != "suspended")
+      state += fmt::format(" (exit {})", m.at("last_exit_code").as_int64());
+    if (m.at("cordoned").as_bool()) state += ", cordoned";
     rows.push_back({text_of(m, "id"), text_of(m, "app"), text_of(m, "process_group"), text_of(m, "region"), state,
-                    text_of(m, "private_ip"), text_of(m, "private_ipv4"), std::to_string(m.at("restart_count").as_int64())});
+                    text_of(m, "private_ip"), text_of(m, "private_ipv4"), std::to_string(m.at("restart_count").as_int64()), checks_column(m.at("checks").as_array())});
   }
   return table(rows);
 }
@@ -60,10 +70,7 @@ int status(const StatusOptions& options) {
     const json::object& port = value.as_object();
     for (const json::value& backend_value : port.at("backends").as_array()) {
       const json::object& backend = backend_value.as_object();
-      const bool http = text_of(port, "handling") == "http";
-      ports.push_back({std::to_string(port.at("external_port").as_int64()),
-                       http ? fmt::format("http://{}.localhost:{}/", text_of(backend, "app"), port.at("host_port").as_int64())
-                            : fmt::format("tcp localhost:{}", port.at("host_port").as_int64()),
+      ports.push_back({std::to_string(port.at("external_port").as_int64()), text_of(backend, "url"),
                        fmt::format("{} {}, port {}", text_of(backend, "app"), text_of(backend, "process_group"),
                                    backend.at("internal_port").as_int64())});
     }
@@ -175,9 +182,61 @@ int machine_action(const MachineActionOptions& options) {
       continue;
     }
     auto now = client->call("GET", machine_path(*machine));
-    say(fmt::format("machine {} is {}", text_of(*machine, "id"), now ? text_of(now->as_object(), "state") : "gone"));
+    const bool is_cordoned = now && now->as_object().at("cordoned").as_bool();
+    say(fmt::format("machine {} is {}{}", text_of(*machine, "id"), now ? text_of(now->as_object(), "state") : "gone", is_cordoned ? ", cordoned" : ""));
   }
   return code;
+}
+
+int checks_list(const ChecksListOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  auto status = fetch_status(*client);
+  if (!status) return kCannotRun;
+  json::array chosen;
+  std::vector<std::vector<std::string>> rows{{"MACHINE", "APP", "NAME", "STATUS", "UPDATED", "OUTPUT"}};
+  for (const json::value& value : status->at("machines").as_array()) {
+    const json::object& machine = value.as_object();
+    if (!options.app.empty() && text_of(machine, "app") != options.app) continue;
+    for (const json::value& one : machine.at("checks").as_array()) {
+      json::object check = one.as_object();
+      check["machine"] = text_of(machine, "id");
+      check["app"] = text_of(machine, "app");
+      rows.push_back({text_of(machine, "id"), text_of(machine, "app"), text_of(check, "name"), text_of(check, "status"), text_of(check, "updated_at"),
+                      printable(text_of(check, "output"))});
+      chosen.push_back(std::move(check));
+    }
+  }
+  if (options.json) say(json::serialize(chosen));
+  else if (chosen.empty()) say("No checks are configured.");
+  else fmt::print("{}", table(rows));
+  return kOk;
+}
+
+int tick(const TickOptions& options) {
+  auto client = connect_to_sandbox();
+  if (!client) return kCannotRun;
+  client->wait_without_limit();
+  auto passed = client->call("POST", "/flylocal/v1/tick");
+  if (!passed) {
+    complain(passed.error().message);
+    return kProblem;
+  }
+  if (options.json) {
+    say(json::serialize(*passed));
+    return kOk;
+  }
+  const json::array& stopped = passed->at("autostopped").as_array();
+  for (const json::value& value : stopped) {
+    const json::object& one = value.as_object();
+    const bool suspends = text_of(one, "action") == "suspend";
+    if (one.at("done").as_bool())
+      say(fmt::format("{} machine {} of {} in {}: {} of {} left running", suspends ? "suspended" : "stopped", text_of(one, "machine"), text_of(one, "app"),
+                      text_of(one, "region"), one.at("left_running").as_int64(), one.at("of_machines").as_int64()));
+    else say(fmt::format("left machine {} of {} running: it was needed again", text_of(one, "machine"), text_of(one, "app")));
+  }
+  if (stopped.empty()) say("No machine is more than is needed, or none may be stopped automatically.");
+  return kOk;
 }
 
 int scale_count(const ScaleOptions& options) {

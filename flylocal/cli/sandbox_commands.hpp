@@ -27,7 +27,7 @@ struct MachineListOptions {
 };
 int machine_list(const MachineListOptions& options);
 
-/// start, stop, restart or kill, for each of the machines.
+/// start, stop, restart, kill, suspend, cordon or uncordon, for each of the machines.
 struct MachineActionOptions {
   std::string action;
   std::vector<std::string> machines;
@@ -35,6 +35,18 @@ struct MachineActionOptions {
   std::string timeout;  ///< of stop and restart, e.g. 10s
 };
 int machine_action(const MachineActionOptions& options);
+
+struct ChecksListOptions {
+  std::string app;
+  bool json = false;
+};
+int checks_list(const ChecksListOptions& options);
+
+/// One autostop pass, now.
+struct TickOptions {
+  bool json = false;
+};
+int tick(const TickOptions& options);
 
 struct ScaleOptions {
   std::vector<std::string> counts;  ///< "3" or "web=2"

@@ -79,7 +79,7 @@ class ProjectFileReader {
   explicit ProjectFileReader(const std::string& file_name) : file_name_(file_name) {}
 
   ProjectFileReading run(const toml::table& root) {
-    static constexpr std::string_view kKeys[] = {"organization", "network",      "machines", "ports",
+    static constexpr std::string_view kKeys[] = {"organization", "network",      "machines", "ports",  "edges",
                                                  "commands",     "secrets_file", "env",      "expect",   "ip_addresses",
                                                  "domains",      "dns",          "tls"};
     for (const auto& [key, node] : root) {
@@ -94,6 +94,8 @@ class ProjectFileReader {
                     [&](const std::string& path, const toml::table& table) { read_expect(path, table); });
       } else if (name == "ports") {
         read_ports(node);
+      } else if (name == "edges") {
+        read_edges(node);
       } else if (name == "commands") {
         read_commands(node);
       } else if (name == "env") {
@@ -337,6 +339,26 @@ class ProjectFileReader {
         problem(key.source(), path, fmt::format("port {} is mapped a second time", *external));
       } else {
         file_.port_lines[*external] = line(value);
+      }
+    }
+  }
+
+  void read_edges(const toml::node& node) {
+    const toml::table* const table = node.as_table();
+    if (table == nullptr) return wrong(node, "edges", "a table, e.g. [edges] with the line syd = 9080");
+    for (const auto& [key, value] : *table) {
+      const std::string region(key.str());
+      const std::string path = "edges." + region;
+      const std::optional<std::uint16_t> port = port_value(value);
+      const auto same = std::find_if(file_.edges.begin(), file_.edges.end(), [&](const auto& edge) { return port && edge.second == *port; });
+      if (region.size() != 3 || region.find_first_not_of(kLower) != std::string::npos) {
+        problem(key.source(), path, "the key is a region's code of three small letters, e.g. syd = 9080");
+      } else if (!port) {
+        wrong(value, path, "a port of this host from 1 to 65535");
+      } else if (same != file_.edges.end()) {
+        problem(value.source(), path, fmt::format("port {} of this host is already taken by edges.{}", *port, same->first));
+      } else {
+        file_.edges.emplace(region, *port);
       }
     }
   }

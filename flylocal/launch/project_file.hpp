@@ -56,6 +56,7 @@ struct ProjectFile {
   std::vector<MachineCount> machines;
   std::map<std::uint16_t, std::uint16_t> ports;  ///< [ports]: a service's external port -> port on the host.
   std::map<std::uint16_t, int> port_lines;       ///< The line of each.
+  std::map<std::string, std::uint16_t> edges;  ///< [edges]: region -> port on the host whose clients are near that region.
   std::map<std::string, CommandOverride> commands;
   std::optional<std::string> secrets_file;  ///< As written; relative to flylocal.toml's directory.
   int secrets_file_line = 0;

@@ -41,6 +41,8 @@ struct AppSpec {
   std::map<std::string, std::string> secrets;
   /// flylocal.toml's [ports]: external port -> port on the host.
   std::map<std::uint16_t, std::uint16_t> host_ports;
+  /// flylocal.toml's [edges]: region -> port on the host whose clients come in there, to port 80.
+  std::map<std::string, std::uint16_t> edges;
   /// flylocal.toml's [[expect]]: ports that other machines must reach over 6PN.
   std::vector<std::uint16_t> six_pn_ports;
   /// flylocal.toml's ip_addresses: what the app has on Fly.io; empty: not said.

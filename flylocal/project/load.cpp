@@ -199,6 +199,7 @@ void Loader::build_app() {
   app.primary_region = config_->primary_region.value_or(kDefaultRegion);
   app.local_env = file_->env;
   app.host_ports = file_->ports;
+  app.edges = file_->edges;
   for (const launch::Expectation& expectation : file_->expect) app.six_pn_ports.push_back(expectation.six_pn_port);
   app.ip_addresses = file_->ip_addresses;
   app.domains = file_->domains;

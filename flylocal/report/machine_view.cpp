@@ -24,6 +24,8 @@ std::optional<std::string> why_not_running(const Machine& machine) {
       why = fmt::format("the machine is being restarted (restart {})", machine.restart_count());
       break;
     case MachineState::kFailed: return "the machine could not start: " + machine.failure();
+    case MachineState::kSuspending:
+    case MachineState::kSuspended: return fmt::format("the machine is {}", name(machine.state()));
     case MachineState::kCreated:
     case MachineState::kStopping:
     case MachineState::kStopped: why = fmt::format("the machine is {}", name(machine.state()));

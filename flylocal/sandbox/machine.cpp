@@ -42,6 +42,8 @@ std::string_view name(MachineState state) {
     case MachineState::kCreated: return "created";
     case MachineState::kStarting: return "starting";
     case MachineState::kStarted: return "started";
+    case MachineState::kSuspending: return "suspending";
+    case MachineState::kSuspended: return "suspended";
     case MachineState::kStopping: return "stopping";
     case MachineState::kStopped: return "stopped";
     case MachineState::kFailed: return "failed";
@@ -54,11 +56,15 @@ Machine::Machine(MachineSpec spec, MachineWorld& world)
       world_(world),
       changed_(world.executor),
       tasks_(world.executor),
-      updated_at_(std::chrono::system_clock::now()) {}
+      updated_at_(std::chrono::system_clock::now()),
+      checks_(*this, world_, spec_.checks) {}
 
 void Machine::set_state(MachineState state) {
   if (state_ == state) return;
+  const bool gives_up = state_ == MachineState::kStarting && state != MachineState::kStarted;
+  ended_starts_ += state_ == MachineState::kStarted || gives_up;
   state_ = state;
+  resuming_ &= state == MachineState::kStarting;
   updated_at_ = std::chrono::system_clock::now();
   changed_.notify_all();
   world_.on_change();
@@ -81,6 +87,20 @@ std::shared_ptr<proxy::UpstreamLoad> Machine::load(std::uint16_t internal_port) 
   return load;
 }
 
+void Machine::set_cordoned(bool cordoned) {
+  if (cordoned_ == cordoned) return;
+  cordoned_ = cordoned;
+  log(cordoned ? "cordoned: Fly Proxy sends it no new requests" : "uncordoned: Fly Proxy sends it requests again");
+  record_event(cordoned ? "cordon" : "uncordon", "user", "");
+  world_.on_change();
+}
+
+void Machine::set_draining(bool draining) {
+  if (draining_ == draining) return;
+  draining_ = draining;
+  world_.on_change();
+}
+
 Task<bool> Machine::wait(const Condition& done, std::chrono::steady_clock::time_point deadline) {
   while (!done(*this)) {
     if (std::chrono::steady_clock::now() >= deadline) co_return false;
@@ -90,11 +110,22 @@ Task<bool> Machine::wait(const Condition& done, std::chrono::steady_clock::time_
 }
 
 Task<Result<>> Machine::start(std::string source) {
-  const Condition not_stopping = [](const Machine& m) { return m.state() != MachineState::kStopping; };
+  const Condition not_stopping = [](const Machine& m) {
+    return m.state() != MachineState::kStopping && m.state() != MachineState::kSuspending;
+  };
   const Condition not_starting = [](const Machine& m) { return m.state() != MachineState::kStarting; };
   co_await wait(not_stopping, Timer::time_point::max());
   if (closing_) co_return Error{fmt::format("machine {} is going away", id())};
-  if (state_ != MachineState::kStarted && state_ != MachineState::kStarting) {
+  if (state_ == MachineState::kSuspended) {
+    start_source_ = source;
+    if (auto asked = guest_->thaw(); !asked) co_return asked.error();
+    resuming_ = true;
+    set_state(MachineState::kStarting);
+    if (source == "proxy") log("a request wants this machine: resuming it");
+  } else if (state_ != MachineState::kStarted && state_ != MachineState::kStarting) {
+    checks_.begin();
+    start_source_ = source;
+    if (source == "proxy") log("a request wants this machine: starting it");
     stop_requested_ = false;
     ++runs_;
     recent_restarts_.clear();
@@ -105,6 +136,21 @@ Task<Result<>> Machine::start(std::string source) {
   co_await wait(not_starting, Timer::time_point::max());
   if (state_ == MachineState::kFailed) co_return Error{failure_};
   co_return Result<>();
+}
+
+Task<Result<>> Machine::suspend(std::string source) {
+  if (state_ != MachineState::kStarted && state_ != MachineState::kSuspending && state_ != MachineState::kSuspended)
+    co_return Error{fmt::format("machine {} is {}, not started", id(), name(state_))};
+  if (state_ == MachineState::kStarted) {
+    if (auto asked = guest_->freeze(); !asked) co_return asked.error();
+    set_state(MachineState::kSuspending);
+    record_event("suspending", source, "");
+    log("suspending");
+  }
+  const Condition not_suspending = [](const Machine& m) { return m.state() != MachineState::kSuspending; };
+  co_await wait(not_suspending, Timer::time_point::max());
+  if (state_ == MachineState::kSuspended) co_return Result<>();
+  co_return Error{fmt::format("machine {} is {} instead", id(), name(state_))};
 }
 
 Task<> Machine::live(std::string source) {
@@ -153,6 +199,7 @@ Task<> Machine::go_round(std::string source) {
     co_await wait(stop_requested, until);
     if (stop_requested_) break;
     source = "restart";
+    start_source_ = "flyd";
   }
   set_state(MachineState::kStopped);
   record_event("stop", stop_requested_ ? "user" : "flyd", "");
@@ -176,6 +223,7 @@ Task<Result<>> Machine::open_guest() {
   });
   if (!opened) co_return opened.error();
   findings_.clear();
+  resuming_ = false;
   guest_.emplace(std::move(opened->guest));
   inventory_.emplace(std::move(opened->inventory));
   output_open_ = true;
@@ -196,7 +244,15 @@ Task<> Machine::watch_guest() {
       started_at_ = started->at;
       listened_at_.reset();
       if (!stop_requested_) set_state(MachineState::kStarted);
-      record_event("start", "flyd", "");
+      record_event("start", start_source_ == "proxy" ? "proxy" : "flyd", start_source_ == "proxy" ? "started by the proxy" : "");
+    } else if (std::holds_alternative<netns::GuestFrozen>(*event)) {
+      if (state_ != MachineState::kSuspending) continue;
+      set_state(MachineState::kSuspended);
+      record_event("suspend", "flyd", "");
+    } else if (std::holds_alternative<netns::GuestThawed>(*event)) {
+      if (!resuming_ || stop_requested_) continue;
+      set_state(MachineState::kStarted);
+      record_event("start", start_source_ == "proxy" ? "proxy" : "flyd", start_source_ == "proxy" ? "resumed by the proxy" : "resumed");
     } else if (auto* exited = std::get_if<netns::GuestExited>(&*event)) {
       note_exit(exited->wait_status);
       co_return;
@@ -279,9 +335,13 @@ Task<> Machine::stop(std::string source, std::optional<int> signal, std::optiona
   if (stopped(*this)) co_return;
   const bool first = !stop_requested_;
   stop_requested_ = true;
-  const bool running = state_ == MachineState::kStarted;
-  const bool starting = state_ == MachineState::kStarting;
+  const bool frozen = is_suspended();
+  const bool running = state_ == MachineState::kStarted || frozen;
+  const bool starting = state_ == MachineState::kStarting && !frozen;
   if (running) set_state(MachineState::kStopping);
+  // A frozen program takes no signal but SIGKILL.
+  if (frozen && guest_)
+    if (auto asked = guest_->thaw(); !asked) guest_->kill();
   changed_.notify_all();
   if (first) record_event("stopping", source, "");
   const int first_signal = signal.value_or(spec_.kill_signal);
@@ -315,6 +375,7 @@ Result<> Machine::signal(int signal) {
 Task<> Machine::shutdown() {
   closing_ = true;
   co_await stop("user");
+  co_await checks_.close();
   tasks_.cancel();
   co_await tasks_.wait();
 }

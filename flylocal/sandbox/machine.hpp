@@ -12,6 +12,7 @@
 #include "flylocal/base/notifier.hpp"
 #include "flylocal/base/task_group.hpp"
 #include "flylocal/config/process_groups.hpp"
+#include "flylocal/sandbox/health_checks.hpp"
 #include "flylocal/sandbox/log_hub.hpp"
 #include "flylocal/sandbox/worker_thread.hpp"
 #include "flylocal/store/store.hpp"
@@ -23,7 +24,7 @@
 namespace flylocal::sandbox {
 
 /// The states of the platform that occur here (platform facts 9.4).
-enum class MachineState { kCreated, kStarting, kStarted, kStopping, kStopped, kFailed };
+enum class MachineState { kCreated, kStarting, kStarted, kSuspending, kSuspended, kStopping, kStopped, kFailed };
 std::string_view name(MachineState state);
 
 /// How the program ended the last time.
@@ -44,6 +45,7 @@ struct MachineSpec {
   int kill_signal = 2;
   std::chrono::milliseconds kill_timeout{5000};
   std::string instance_id;
+  std::vector<CheckSpec> checks;
 };
 
 /// What a machine is told to do and what it needs for it. One object for all machines.
@@ -74,6 +76,21 @@ class Machine {
   const std::string& id() const { return spec_.record.id; }
   MachineState state() const { return state_; }
   bool is_started() const { return state_ == MachineState::kStarted; }
+  /// Its program is there, but frozen, or about to be, or being thawed.
+  bool is_suspended() const { return state_ == MachineState::kSuspending || state_ == MachineState::kSuspended || resuming_; }
+  /// The restart policy has given up on a program that ended with an error.
+  bool has_crashed() const {
+    return (state_ == MachineState::kStopping || state_ == MachineState::kStopped) && !stop_requested_ && last_exit_ && last_exit_->exit_code != 0;
+  }
+  /// How often it has ceased to be started, or could not be.
+  std::uint32_t ended_starts() const { return ended_starts_; }
+  /// Gets no new requests, because the user wants so.
+  bool is_cordoned() const { return cordoned_; }
+  void set_cordoned(bool cordoned);
+  /// Gets no new requests, because it is about to be put to rest.
+  bool is_draining() const { return draining_; }
+  void set_draining(bool draining);
+  const HealthChecks& checks() const { return checks_; }
   /// Whether shutdown() has begun.
   bool is_closing() const { return closing_; }
   const std::optional<MachineExit>& last_exit() const { return last_exit_; }
@@ -89,10 +106,12 @@ class Machine {
     if (!listened_at_) listened_at_ = std::chrono::steady_clock::now();
   }
 
-  /// Starts a machine that is not running, and returns when its program runs or could not be started. Error: why it
-  /// could not, or that shutdown() has begun.
+  /// Starts a machine that is not running, or thaws a suspended one, and returns when its program runs or could not be started.
+  /// `source` says who wants it: "user", "proxy". Error: why it could not, or that shutdown() has begun.
   Task<Result<>> start(std::string source);
-  /// The signal (kill_signal by default), then after the time (kill_timeout by default) SIGTERM, a second later
+  /// Freezes all processes of a started machine where they are, until start() or stop(); returns when that is done. Error: why not.
+  Task<Result<>> suspend(std::string source);
+  /// Thaws a suspended machine first. The signal (kill_signal by default), then after the time (kill_timeout by default) SIGTERM, a second later
   /// SIGKILL. Returns when the machine is stopped.
   Task<> stop(std::string source, std::optional<int> signal = {}, std::optional<std::chrono::milliseconds> patience = {});
   /// Sends a signal to the program. Error when it does not run.
@@ -110,8 +129,12 @@ class Machine {
   netns::SocketInventory* inventory() { return inventory_ ? &*inventory_ : nullptr; }
   /// The proxy's counters for a service of this machine, kept as long as the machine.
   std::shared_ptr<proxy::UpstreamLoad> load(std::uint16_t internal_port);
+  /// Those that were asked for so far, by port.
+  const std::map<std::uint16_t, std::shared_ptr<proxy::UpstreamLoad>>& loads() const { return loads_; }
   /// What the bind report says of ports that cannot be reached, by port.
   std::map<std::uint16_t, proxy::Finding>& findings() { return findings_; }
+  /// A line of flylocal about this machine, in the log.
+  void log(std::string text);
 
  private:
   Task<> live(std::string source);
@@ -123,7 +146,6 @@ class Machine {
   bool wants_restart();
   void set_state(MachineState state);
   void record_event(std::string type, std::string source, std::string detail);
-  void log(std::string text);
   void note_exit(int wait_status);
 
   MachineSpec spec_;
@@ -136,6 +158,11 @@ class Machine {
   std::optional<MachineExit> last_exit_;
   std::string failure_;  // why the last start failed
   bool stop_requested_ = false;
+  std::uint32_t ended_starts_ = 0;
+  bool cordoned_ = false;
+  bool draining_ = false;
+  bool resuming_ = false;  // kStarting, by thawing the guest that is there
+  std::string start_source_ = "flyd";
   std::uint64_t runs_ = 0;  // starts by command; restarts by policy belong to the same run
   bool closing_ = false;  // since shutdown(): never to start again
   bool output_open_ = false;
@@ -146,6 +173,7 @@ class Machine {
   std::chrono::system_clock::time_point updated_at_;
   std::map<std::uint16_t, std::shared_ptr<proxy::UpstreamLoad>> loads_;
   std::map<std::uint16_t, proxy::Finding> findings_;
+  HealthChecks checks_;
 };
 
 }  // namespace flylocal::sandbox

@@ -151,6 +151,7 @@ class Planner {
 
  private:
   Result<> add_port(const project::AppSpec& app, OfferedPort offered);
+  Result<> add_edges(const project::AppSpec& app, const std::vector<OfferedPort>& offered);
 
   HostPorts host_ports_;
   PortPlan plan_;
@@ -160,8 +161,42 @@ class Planner {
 Result<> Planner::add_app(const project::AppSpec& app) {
   PortOffer offer = offered_ports(app);
   plan_.notes.insert(plan_.notes.end(), offer.notes.begin(), offer.notes.end());
+  const std::vector<OfferedPort> offered = offer.ports;
   for (OfferedPort& port : offer.ports)
     if (auto added = add_port(app, std::move(port)); !added) return added.error();
+  return add_edges(app, offered);
+}
+
+Result<> Planner::add_edges(const project::AppSpec& app, const std::vector<OfferedPort>& offered) {
+  if (app.edges.empty()) return {};
+  constexpr std::uint16_t kHttp = 80;
+  const auto http = std::find_if(offered.begin(), offered.end(), [](const OfferedPort& port) { return port.external_port == kHttp; });
+  if (http == offered.end()) {
+    plan_.notes.push_back(fmt::format("{}: [edges] of flylocal.toml does nothing: no service is offered on port {}", app.name, kHttp));
+    return {};
+  }
+  for (const auto& [region, wanted] : app.edges) {
+    std::uint16_t host_port = wanted;
+    if (host_ports_ == HostPorts::kAnyFree) {
+      auto free = free_port(ipv6_);
+      if (!free) return free.error();
+      host_port = *free;
+    }
+    auto listeners = listen_on_loopback(host_port, ipv6_);
+    if (!listeners)
+      return Error{fmt::format("{}: flylocal.toml wants port {} of the host for the edge {}: {}", app.name, host_port, region,
+                               listeners.error().message),
+                   listeners.error().code};
+    PublishedPort port;
+    port.id = static_cast<proxy::ListenerId>(plan_.ports.size() + 1);
+    port.external_port = kHttp;
+    port.host_port = host_port;
+    port.handlers = http->handlers;
+    port.edge_region = region;
+    port.backends.push_back(http->backend);
+    port.listeners = std::move(*listeners);
+    plan_.ports.push_back(std::move(port));
+  }
   return {};
 }
 
@@ -169,7 +204,7 @@ Result<> Planner::add_port(const project::AppSpec& app, OfferedPort offered) {
   const std::uint16_t external = offered.external_port;
   const auto chosen = app.host_ports.find(external);
   for (PublishedPort& port : plan_.ports) {
-    if (port.external_port != external) continue;
+    if (port.external_port != external || !port.edge_region.empty()) continue;
     if (host_ports_ == HostPorts::kUsual && is_named(offered.handlers) && port.handlers == offered.handlers &&
         (chosen == app.host_ports.end() || chosen->second == port.host_port)) {
       port.backends.push_back(std::move(offered.backend));

@@ -19,6 +19,8 @@ struct PublishedPort {
   std::uint16_t external_port = 0;
   std::uint16_t host_port = 0;
   proxy::Handlers handlers;
+  /// The region whose edge takes its clients, by [edges] of flylocal.toml; empty: the sandbox's.
+  std::string edge_region;
   /// The apps behind it and the internal port of each; one app unless clients say a host name first (HTTP, TLS).
   struct Backend {
     std::string app;
@@ -63,7 +65,8 @@ enum class HostPorts {
 /// Opens the host ports for the services of `apps`, in the calling thread's network namespace: loopback only. kUsual:
 /// External port 80 is 8080 on the host, a port below 1024 is 8000 more, others are themselves; [ports] of
 /// flylocal.toml overrides. HTTP ports of several apps are shared (told apart by host name); a busy port is
-/// replaced by the next free one, unless flylocal.toml names it: then it is an Error.
+/// replaced by the next free one, unless flylocal.toml names it: then it is an Error. [edges] adds further host ports for an
+/// app's port 80.
 Result<PortPlan> open_ports(const std::vector<project::AppSpec>& apps, HostPorts host_ports = HostPorts::kUsual);
 
 /// The host names that reach `app` on a shared HTTP port: those that flylocal and the platform give it, and its domains.

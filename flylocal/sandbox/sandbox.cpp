@@ -21,6 +21,9 @@ using namespace std::chrono_literals;
 
 constexpr std::uint16_t kDnsPort = 53;
 constexpr auto kProxyGrace = 1s;
+// How long a machine that autostop has chosen may go on with what it has, after it gets nothing new.
+constexpr auto kDrainPatience = 5s;
+constexpr auto kDrainPace = 20ms;
 
 /// Awaits `task` on another thread's io_context from outside of any coroutine.
 void run_blocking(WorkerThread& thread, Task<> task) {
@@ -30,10 +33,27 @@ void run_blocking(WorkerThread& thread, Task<> task) {
 /// Holds the machine: a call to scale() may take it out of the sandbox while it starts.
 Task<> start_machine(std::shared_ptr<Machine> machine) { (void)co_await machine->start("user"); }
 
+std::uint32_t load_of(const Machine& machine) {
+  std::uint32_t load = 0;
+  for (const auto& [port, one] : machine.loads()) load += one->current.load(std::memory_order_relaxed);
+  return load;
+}
+
+std::shared_ptr<const proxy::RegionDistances> region_distances() {
+  auto distances = std::make_shared<proxy::RegionDistances>();
+  for (const platform::Region& from : platform::regions())
+    for (const platform::Region& to : platform::regions())
+      (*distances)[std::string(from.code)].emplace(to.code, static_cast<std::uint32_t>(*platform::distance_km(from.code, to.code)));
+  return distances;
+}
+
+/// Whether a request may start a machine of this service (platform facts 4.9).
+bool is_started_by_requests(const config::Service& service) { return service.auto_start_machines.value_or(true); }
+
 }  // namespace
 
 Sandbox::Sandbox(Executor main, store::Store store, std::vector<project::AppSpec> apps)
-    : executor_(main), store_(std::move(store)), apps_(std::move(apps)), logs_(main), changed_(main), world_{main, nullptr, nullptr, nullptr, nullptr, {}} {}
+    : executor_(main), store_(std::move(store)), apps_(std::move(apps)), logs_(main), changed_(main), world_{main, nullptr, nullptr, nullptr, nullptr, {}}, tasks_(main) {}
 
 Sandbox::~Sandbox() {
   if (servers_ended_) return;
@@ -48,6 +68,9 @@ Result<std::unique_ptr<Sandbox>> Sandbox::create(Executor main, const netns::Pri
   sandbox->privilege_ = &privilege;
   sandbox->answer_order_ = options.answer_order;
   sandbox->reverse_names_ = options.reverse_names;
+  sandbox->edge_region_ = options.edge_region;
+  sandbox->autostop_interval_ = options.autostop_interval;
+  sandbox->distances_ = region_distances();
   sandbox->know_region(sandbox->edge_region());
   if (auto done = sandbox->start_threads(options); !done) return done.error();
   sandbox->world_ = {main,
@@ -99,6 +122,9 @@ Result<> Sandbox::start_threads(const Options& options) {
   proxy_options.edge_region = edge_region();
   proxy_options.server = fmt::format("Fly/flylocal ({})", options.version);
   proxy_options.tls = options.authority;
+  proxy_options.on_wake = [this](std::string_view id) {
+    asio::post(executor_, [this, machine_id = std::string(id)] { wake(machine_id); });
+  };
   proxy_ = std::make_unique<proxy::Proxy>(proxy_thread_->executor(), proxy_options);
   return {};
 }
@@ -198,6 +224,8 @@ Result<std::shared_ptr<Machine>> Sandbox::add_machine(const project::AppSpec& ap
   spec.kill_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(group.config.kill_timeout);
   spec.instance_id = platform::new_ulid(std::chrono::system_clock::now());
 
+  spec.checks = checks_of(group.config);
+
   const RunUser user = find_run_user(group.launch.user, *privilege_);
   if (!user.note.empty()) {
     std::string note = fmt::format("{}: {}", app.name, user.note);
@@ -257,6 +285,104 @@ Task<> Sandbox::start_machines() {
   TaskGroup starting(executor_);
   for (const auto& machine : machines_) starting.spawn("start of machine " + machine->id(), start_machine(machine));
   co_await starting.wait();
+  const bool stops_any = std::any_of(apps_.begin(), apps_.end(), [](const project::AppSpec& app) {
+    return std::any_of(app.groups.begin(), app.groups.end(),
+                       [](const auto& group) { return autostop_action(group.second.config.services) != config::AutoStop::kOff; });
+  });
+  if (stops_any && autostop_interval_ > 0ms && !closing_) tasks_.spawn("autostop", stop_machines_at_intervals());
+}
+
+Task<> Sandbox::stop_machines_at_intervals() {
+  for (;;) {
+    Timer timer(executor_, autostop_interval_);
+    co_await timer.async_wait(use_task);
+    (void)co_await autostop_pass();
+  }
+}
+
+void Sandbox::wake(const std::string& machine_id) {
+  auto machine = find_machine(machine_id);
+  if (closing_ || !machine || machine->is_cordoned()) return;
+  auto start = [](std::shared_ptr<Machine> sleeper) -> Task<> { (void)co_await sleeper->start("proxy"); };
+  tasks_.spawn("wake of machine " + machine_id, start(machine));
+}
+
+std::vector<AutostopMachine> Sandbox::autostop_machines(const project::AppSpec& app) const {
+  std::vector<AutostopMachine> result;
+  for (const auto& machine : machines_) {
+    const store::MachineRecord& record = machine->spec().record;
+    if (record.app != app.name) continue;
+    const config::GroupConfig& group = app.groups.at(record.process_group).config;
+    AutostopMachine& one = result.emplace_back();
+    one.id = record.id;
+    one.process_group = record.process_group;
+    one.region = record.region;
+    one.is_running = machine->is_started() && !machine->is_cordoned() && !machine->is_draining() && !machine->is_closing();
+    one.action = autostop_action(group.services);
+    if (one.action == config::AutoStop::kSuspend && !can_be_suspended(group.guest.memory_mb, group.swap_size_mb.value_or(0) > 0))
+      one.action = config::AutoStop::kStop;
+    one.load = load_of(*machine);
+    for (const config::Service& service : group.services) {
+      one.min_running = std::max(one.min_running, service.min_machines_running);
+      const auto load = machine->loads().find(service.internal_port);
+      one.is_over_soft |= load != machine->loads().end() &&
+                          load->second->current.load(std::memory_order_relaxed) >= static_cast<std::uint32_t>(service.concurrency.soft_limit);
+    }
+  }
+  return result;
+}
+
+Task<std::vector<Sandbox::Autostopped>> Sandbox::autostop_pass() {
+  while (autostop_under_way_) co_await changed_.wait();
+  struct UnderWay {
+    explicit UnderWay(Sandbox& of) : sandbox(of) { sandbox.autostop_under_way_ = true; }
+    UnderWay(const UnderWay&) = delete;
+    ~UnderWay() {
+      sandbox.autostop_under_way_ = false;
+      sandbox.changed_.notify_all();
+    }
+    Sandbox& sandbox;
+  } under_way(*this);
+
+  std::vector<Autostopped> stopped;
+  for (const project::AppSpec& app : apps_)
+    for (AutostopChoice& choice : autostop_choice(autostop_machines(app), app.primary_region))
+      stopped.push_back({std::move(choice), app.name, false});
+  TaskGroup stopping(executor_);
+  auto rest = [](Sandbox& self, std::shared_ptr<Machine> machine, Autostopped& one) -> Task<> {
+    one.done = co_await self.put_to_rest(std::move(machine), one.choice);
+  };
+  for (Autostopped& one : stopped)
+    if (auto machine = find_machine(one.choice.machine_id)) stopping.spawn("autostop of machine " + one.choice.machine_id, rest(*this, machine, one));
+  co_await stopping.wait();
+  co_return stopped;
+}
+
+/// First the proxy forgets the machine, so that no request is on its way to it when it stops. False: it is needed after all.
+Task<bool> Sandbox::put_to_rest(std::shared_ptr<Machine> machine, AutostopChoice choice) {
+  struct Draining {
+    explicit Draining(Machine& of) : machine(of) { machine.set_draining(true); }
+    Draining(const Draining&) = delete;
+    ~Draining() { machine.set_draining(false); }
+    Machine& machine;
+  } draining(*machine);
+  publish();
+  // The proxy's thread takes the snapshot before this; a request that chose the machine before is in its load now.
+  co_await proxy_thread_->run([] { return 0; });
+  if (choice.must_be_idle && load_of(*machine) > 0) co_return false;
+  const auto deadline = std::chrono::steady_clock::now() + kDrainPatience;
+  while (load_of(*machine) > 0 && !closing_ && machine->is_started() && std::chrono::steady_clock::now() < deadline) co_await sleep_for(kDrainPace);
+  if (closing_ || !machine->is_started()) co_return false;
+  machine->log(fmt::format("autostop: more capacity than needed, {} this machine; {} of {} left running in {}",
+                           choice.action == config::AutoStop::kSuspend ? "suspending" : "stopping", choice.left_running, choice.of_machines,
+                           choice.region));
+  if (choice.action == config::AutoStop::kSuspend) {
+    auto suspended = co_await machine->suspend("proxy");
+    if (suspended || !machine->is_started()) co_return suspended.has_value();
+    machine->log("could not be suspended: " + suspended.error().message);
+  }
+  co_await machine->stop("proxy");
+  co_return true;
 }
 
 Task<Result<>> Sandbox::scale(std::string app_name, std::string process_group, std::string region, int count) {
@@ -305,8 +431,10 @@ Task<> Sandbox::shutdown() {
   closing_ = true;
   TaskGroup stopping(executor_);
   auto stop = [](std::shared_ptr<Machine> machine) -> Task<> { co_await machine->shutdown(); };
+  tasks_.cancel();
   for (const auto& machine : machines_) stopping.spawn("stop of machine " + machine->id(), stop(machine));
   co_await stopping.wait();
+  co_await tasks_.wait();
   logs_.close();
   // The objects stay: until the control socket is closed, somebody may ask for their figures.
   co_await run_to_end(proxy_thread_->executor(), proxy_->shutdown(kProxyGrace));
@@ -367,6 +495,7 @@ void Sandbox::publish_names() {
 
 void Sandbox::publish_routes() {
   auto routing = std::make_shared<proxy::RoutingSnapshot>();
+  routing->distances = distances_;
   std::map<std::pair<const project::GroupSpec*, std::uint16_t>, proxy::ServiceIndex> known;
   // A service is one, whether its clients come from the host or from machines.
   auto service_of = [&](const PublishedPort::Backend& backend) {
@@ -377,8 +506,10 @@ void Sandbox::publish_routes() {
     service.app = backend.app;
     service.group = backend.process_group;
     service.internal_port = backend.internal_port;
+    bool may_wake = false;
     for (const config::Service& configured : group.config.services) {
       if (configured.internal_port != backend.internal_port) continue;
+      may_wake = is_started_by_requests(configured);
       service.concurrency.type = configured.concurrency.type == config::ConcurrencyType::kRequests
                                      ? proxy::ConcurrencyType::requests
                                      : proxy::ConcurrencyType::connections;
@@ -396,11 +527,18 @@ void Sandbox::publish_routes() {
         upstream.source = spec.address.proxy_source();
         upstream.endpoint = {spec.address.private_ipv4, backend.internal_port};
         if (finding != machine->findings().end()) upstream.finding = finding->second;
+        upstream.healthy = machine->checks().is_healthy(backend.internal_port);
+        upstream.cordoned = machine->is_cordoned() || machine->is_draining() || machine->is_closing();
         upstream.load = machine->load(backend.internal_port);
       } else {
+        // Asleep is one that was told to stop, or ended well by itself, from the moment it stops until it runs again. One that
+        // failed would fail again, which says less than what is known of it now.
+        const bool is_asleep = machine->state() != MachineState::kCreated && machine->state() != MachineState::kFailed && !machine->has_crashed();
+        if (may_wake && is_asleep && !machine->is_cordoned() && !machine->is_closing())
+          service.sleepers.push_back({spec.record.id, spec.record.region, machine->is_suspended(), machine->ended_starts()});
         std::string why = fmt::format("machine {} ({}) is {}", spec.record.id, spec.record.region, name(machine->state()));
         if (!machine->failure().empty()) why += ": " + machine->failure();
-        else if (machine->last_exit()) why += fmt::format(": its main process exited with code {}", machine->last_exit()->exit_code);
+        else if (machine->last_exit() && !machine->is_suspended()) why += fmt::format(": its main process exited with code {}", machine->last_exit()->exit_code);
         service.absent.push_back(std::move(why));
       }
     }
@@ -417,6 +555,7 @@ void Sandbox::publish_routes() {
     proxy::PublishedPort& out = routing->ports.emplace_back();
     out.id = port.id;
     out.external_port = port.external_port;
+    out.edge_region = port.edge_region;
     out.handlers = port.handlers;
     for (const PublishedPort::Backend& backend : port.backends) {
       const auto index = static_cast<proxy::BackendIndex>(out.backends.size());

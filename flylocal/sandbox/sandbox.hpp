@@ -12,8 +12,10 @@
 #include "dns/forwarder.hpp"
 #include "dns/server.hpp"
 #include "flylocal/base/notifier.hpp"
+#include "flylocal/base/task_group.hpp"
 #include "flylocal/project/app_spec.hpp"
 #include "flylocal/sandbox/app_addresses.hpp"
+#include "flylocal/sandbox/autostop.hpp"
 #include "flylocal/sandbox/log_hub.hpp"
 #include "flylocal/sandbox/machine.hpp"
 #include "flylocal/sandbox/published_ports.hpp"
@@ -59,6 +61,10 @@ class Sandbox {
     bool reverse_names = false;
     /// Signs the certificates of ports with TLS; null: these refuse their clients.
     std::shared_ptr<const proxy::tls::CertificateAuthority> authority;
+    /// The region whose edge takes the clients of this host; empty: the first app's primary region.
+    std::string edge_region;
+    /// From one autostop pass to the next (platform facts 4.9); zero: never, but for autostop_pass().
+    std::chrono::milliseconds autostop_interval = std::chrono::minutes(5);
   };
 
   /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.
@@ -91,6 +97,15 @@ class Sandbox {
   /// Makes or removes machines until the group has `count` in `region`; returns when they run or are gone.
   Task<Result<>> scale(std::string app, std::string process_group, std::string region, int count);
 
+  /// A machine that autostop put to rest, or tried to.
+  struct Autostopped {
+    AutostopChoice choice;
+    std::string app;
+    bool done = false;  ///< false: a request came in time
+  };
+  /// One autostop pass over all apps; returns when the chosen machines are stopped or suspended.
+  Task<std::vector<Autostopped>> autostop_pass();
+
   /// Of the main thread.
   Executor executor() const { return executor_; }
   LogHub& logs() { return logs_; }
@@ -104,7 +119,7 @@ class Sandbox {
   /// Who is asked for all names that are not the sandbox's.
   const std::vector<asio::ip::udp::endpoint>& upstream_resolvers() const { return upstream_resolvers_; }
   const std::vector<std::string>& notes() const { return notes_; }
-  const std::string& edge_region() const { return apps_.front().primary_region; }
+  const std::string& edge_region() const { return edge_region_.empty() ? apps_.front().primary_region : edge_region_; }
   /// The TCP connects over 6PN that were refused since the sandbox was made, as far as they were seen.
   const std::set<netns::Refusal>& refusals();
   /// Who asked the resolver for which family of addresses.
@@ -123,6 +138,10 @@ class Sandbox {
   Result<std::shared_ptr<Machine>> add_machine(const project::AppSpec& app, const project::GroupSpec& group, const std::string& region,
                                int ordinal);
   Task<> remove_machine(std::shared_ptr<Machine> machine);
+  std::vector<AutostopMachine> autostop_machines(const project::AppSpec& app) const;
+  Task<bool> put_to_rest(std::shared_ptr<Machine> machine, AutostopChoice choice);
+  Task<> stop_machines_at_intervals();
+  void wake(const std::string& machine_id);
   Result<> serve_dns(const SandboxNetwork& network);
   void know_region(const std::string& region);
   void publish();
@@ -151,10 +170,15 @@ class Sandbox {
   std::vector<EdgePort> edge_ports_;
   dns::AnswerOrder answer_order_ = dns::AnswerOrder::fixed;
   bool reverse_names_ = false;
+  std::string edge_region_;
+  std::chrono::milliseconds autostop_interval_{};
+  std::shared_ptr<const proxy::RegionDistances> distances_;
   std::shared_ptr<const dns::NearestRegions> nearest_;
   std::shared_ptr<const dns::ZoneSnapshot> zone_;  // the newest; the next one shares what did not change
   MachineWorld world_;
   std::vector<std::shared_ptr<Machine>> machines_;
+  TaskGroup tasks_;  // the autostop timer and the starts that requests ask for
+  bool autostop_under_way_ = false;
   bool publish_pending_ = false;
   bool closing_ = false;
   bool servers_ended_ = false;

@@ -333,7 +333,7 @@ class Unreachable(Wire):
         self.assertIn(machine["id"], as_html.text)
 
     def test_a_stopped_machine_gets_a_503_that_says_so(self):
-        self.up = self.stage.up(self.stage.app("asleep"))
+        self.up = self.stage.up(self.stage.app("asleep", toml="  auto_start_machines = false\n"))
         self.up.wait_until_listening()
         machine = self.up.machine()["id"]
         self.assert_ok(self.stage.flylocal("machine", "stop", machine))

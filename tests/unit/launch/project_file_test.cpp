@@ -89,6 +89,20 @@ TEST_CASE("an empty flylocal.toml gives the platform's defaults") {
   CHECK(reading.file->dns.servers.empty());
 }
 
+TEST_CASE("an edge is a region and a port of this host") {
+  const auto reading = read_project_file("[edges]\nsyd = 9080\nams = 9081\n", "flylocal.toml");
+  INFO(render(reading.problems));
+  REQUIRE(reading.file.has_value());
+  CHECK(reading.file->edges == std::map<std::string, std::uint16_t>{{"ams", 9081}, {"syd", 9080}});
+  for (const char* wrong : {"edges = 1", "[edges]\nSYD = 9080", "[edges]\nsydney = 9080", "[edges]\nsyd = 0", "[edges]\nsyd = \"9080\"",
+                            "[edges]\nsyd = 9080\nams = 9080"}) {
+    INFO(wrong);
+    const auto refused = read_project_file(wrong, "flylocal.toml");
+    CHECK_FALSE(refused.file.has_value());
+    CHECK(refused.problems.size() == 1);
+  }
+}
+
 TEST_CASE("a name server that is none is a problem with its place") {
   const auto reading = read_project_file("[dns]\nservers = [\"9.9.9.9\",\n  \"dns.example\"]\n", "f");
   CHECK_FALSE(reading.file.has_value());
@@ -145,7 +159,7 @@ TEST_CASE("each mistake in flylocal.toml is named with its place") {
       {"organisation = \"a\"\n", {"f:1:1: organisation: unknown key; did you mean organization?"}},
       {"[command]\nweb = \"x\"\n", {"f:1:2: command: unknown key; did you mean commands?"}},
       {"banana = 1\n",
-       {"f:1:1: banana: unknown key; known here: organization, network, machines, ports, commands, "
+       {"f:1:1: banana: unknown key; known here: organization, network, machines, ports, edges, commands, "
         "secrets_file, env, "
         "expect, ip_addresses, domains, dns, tls"}},
       {"network = 5\norganization = \"a b\"\n",

@@ -287,3 +287,34 @@ TEST_CASE("what is not published yet is said, with the app, the port and the rea
     for (const std::string& part : c.notes) CHECK_THAT(plan.notes[0], Catch::Contains(part));
   }
 }
+
+TEST_CASE("an edge is one more host port for port 80") {
+  const std::uint16_t first = free_ports(2);
+  const auto edge = static_cast<std::uint16_t>(first + 1);
+  project::AppSpec shop = app("shop", {service({http(80)}, 9000)});
+  shop.host_ports[80] = first;
+  shop.edges["syd"] = edge;
+  const PortPlan plan = open({shop});
+  REQUIRE(plan.ports.size() == 2);
+  CHECK(plan.ports[0].edge_region.empty());
+  CHECK(plan.ports[1].edge_region == "syd");
+  CHECK(plan.ports[1].external_port == 80);
+  CHECK(plan.ports[1].host_port == edge);
+  CHECK(plan.ports[1].id != plan.ports[0].id);
+  REQUIRE(plan.ports[1].backends.size() == 1);
+  CHECK(plan.ports[1].backends[0].internal_port == 9000);
+  CHECK(accepts(kLoopback4, edge));
+}
+
+TEST_CASE("an edge whose port is taken is an error, and one without port 80 a note") {
+  const std::uint16_t taken = free_ports(2);
+  project::AppSpec shop = app("shop", {service({http(80)})});
+  shop.host_ports[80] = taken;
+  shop.edges["syd"] = taken;
+  CHECK(open_ports({shop}).has_error());
+  project::AppSpec database = app("database", {service({raw(static_cast<std::uint16_t>(taken + 1))})});
+  database.edges["syd"] = taken;
+  const PortPlan plan = open({database});
+  CHECK(plan.ports.size() == 1);
+  CHECK(plan.notes.size() == 1);
+}
