@@ -38,6 +38,12 @@ bool is_still_there(const Edge& edge, const Upstream& machine) {
 
 bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
   if (reuse == Reuse::none || result.service->concurrency.type != ConcurrencyType::requests) return false;
+  if (result.backend->http.h2_backend) {
+    bool known_open = reuse == Reuse::known_open;
+    result.connection = edge.pool.take_stream(result.upstream->endpoint, session.wakeup, known_open);
+    result.reused = result.connection != nullptr;
+    return result.reused;
+  }
   do {
     result.connection = edge.pool.take(result.upstream->endpoint, session.wakeup);
   } while (result.connection && reuse == Reuse::known_open && result.connection->closed_by_machine());
@@ -50,8 +56,16 @@ bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
 Task<int> connect(Edge& edge, Session& session, const Dialled& dialled,
                   std::unique_ptr<UpstreamConnection>& connection) {
   const Upstream& upstream = *dialled.upstream;
-  connection = std::make_unique<UpstreamConnection>(*edge.poller, session.wakeup, upstream.endpoint);
-  if (int error = connection->begin_connect(upstream)) co_return error;
+  int begun = 0;
+  if (dialled.port->handlers.http && dialled.backend->http.h2_backend) {
+    const bool shared = dialled.service->concurrency.type == ConcurrencyType::requests;
+    begun = edge.pool.open_stream(*edge.poller, edge.buffers, upstream, session.wakeup, edge.options.connect_limit,
+                                  shared, connection);
+  } else {
+    connection = std::make_unique<UpstreamConnection>(*edge.poller, session.wakeup, upstream.endpoint);
+    begun = connection->begin_connect(upstream);
+  }
+  if (begun != 0) co_return begun;
   WaitingRoom::Watch watch(edge.waiting_room, session.wakeup);
   session.deadline.set_after(edge.options.connect_limit);
   while (!connection->channel().writable() && !connection->channel().broken()) {

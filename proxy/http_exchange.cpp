@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "proxy/http_session.hpp"
 
 /// The part of a session that passes one request to a machine and its answer back.
@@ -231,6 +233,7 @@ HttpSession::Step HttpSession::on_machine_ended(std::string_view how) {
 /// Nothing of it was sent, or it may be sent twice and there is another machine for it, or nobody can have read it.
 bool HttpSession::may_send_again(std::string_view how) {
   if (!request_pump_.prefix_touched()) return true;
+  if (machine_.connection->was_refused() && request_pump_.body_untouched()) return true;
   if (may_repeat()) {
     if (machine_.reused) return true;
     // Not by the connection's age but by what the machine did: only another one may do better.
@@ -252,6 +255,11 @@ HttpSession::Step HttpSession::no_answer(std::string_view what) {
   count(edge_.stats.upstream_failures);
   machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
   page_ = page_for_broken_answer(machine_, what);
+  if (machine_.connection->is_not_http2()) {
+    page_.code = "PU01";
+    page_.message = fmt::format("Machine {} does not speak HTTP/2 in plain text, which h2_backend asks of it.",
+                                machine_.upstream->machine_id);
+  }
   return Step::no_answer;
 }
 

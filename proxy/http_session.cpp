@@ -10,6 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view kHostLine = " HTTP/1.1\r\nHost: ";
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\n";
 // After an answer that ends the connection: closing with unread bytes would reset it under the client's eyes.
 constexpr auto kLingerLimit = 1s;
 constexpr std::size_t kLingerBytes = 1024 * 1024;
@@ -43,14 +44,17 @@ HttpSession::HttpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> clien
       answer_pump_(edge.buffers),
       relay_(request_pump_, answer_pump_) {}
 
-Task<> HttpSession::run() {
+Task<HttpSession::End> HttpSession::run() {
   After after = After::keep;
   while (after == After::keep) {
     HeadResult head = co_await read_head();
-    if (head == HeadResult::ended) co_return;
+    if (head == HeadResult::ended) co_return End::over;
+    if (head == HeadResult::http2) co_return End::http2;
+    served_any_ = true;
     after = head == HeadResult::complete ? co_await serve() : co_await answer_with(page_);
   }
   if (after == After::close) co_await linger();
+  co_return End::over;
 }
 
 bool HttpSession::client_left() {
@@ -82,6 +86,8 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
       http1::HeadEnd end = http1::find_head_end(in.bytes(), searched);
       if (end.error) co_return refuse(*end.error);
       if (end.size > 0) {
+        // RFC 9113 3.4: what follows the empty line is not there yet perhaps, and is for the other session to check.
+        if (!served_any_ && !arrival.http2 && in.bytes().starts_with(kHttp2Preface)) co_return HeadResult::http2;
         auto error = http1::parse_request_head(in.bytes().substr(0, end.size), edge_.request_head);
         if (error) co_return refuse(*error);
         request_.edge_region = edge_.request_head.fields.value(http1::FieldId::flylocal_edge_region);
@@ -97,7 +103,7 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
       }
       searched = in.bytes().size();
       if (in.full()) co_return refuse({431, "the head is larger than 64 KiB", "RFC 6585 5"});
-    } else if (edge_.phase != Edge::Phase::serving) {
+    } else if (edge_.phase != Edge::Phase::serving && !client().readable()) {
       co_return HeadResult::ended;
     }
     Transfer got = client().read(in.space());
@@ -106,7 +112,7 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
     if (got.status != Transfer::Status::blocked) co_return HeadResult::ended;
     co_await wakeup.wait();
     if (must_stop()) co_return HeadResult::ended;
-    if (!deadline.passed()) continue;
+    if (!deadline.passed() || (!begun && client().readable())) continue;
     if (!begun) co_return HeadResult::ended;
     co_return refuse({408, "the head did not come to its end in time", "RFC 9110 15.5.9"});
   }

@@ -13,13 +13,18 @@ class HttpSession final : public Session {
  public:
   HttpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
 
+  enum class End {
+    over,
+    http2,  ///< the client speaks HTTP/2, with prior knowledge: hand_over() and already_read() are for its session
+  };
   /// Ends when the connection does.
-  Task<> run();
+  Task<End> run();
+  std::string_view already_read() { return request_pump_.in().bytes(); }
 
   bool client_left() override;
 
  private:
-  enum class HeadResult { complete, refused, ended };
+  enum class HeadResult { complete, refused, ended, http2 };
   /// How an exchange with a machine goes on or ended.
   enum class Step {
     wait,
@@ -110,6 +115,7 @@ class HttpSession final : public Session {
   Answer answer_;
   Dialled machine_;
   ErrorPage page_;
+  bool served_any_ = false;
 };
 
 }  // namespace flylocal::proxy

@@ -12,7 +12,10 @@
 
 namespace flylocal::proxy {
 
-int UpstreamConnection::begin_connect(const Upstream& upstream) {
+namespace {
+
+/// Begins to connect to the machine from the address it knows the proxy by. Returns an errno, 0 when begun.
+int begin_connecting(const Upstream& upstream, UniqueFd& socket) {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!fd) return errno;
   int on = 1;
@@ -26,14 +29,27 @@ int UpstreamConnection::begin_connect(const Upstream& upstream) {
       errno != EINPROGRESS) {
     return errno;
   }
+  socket = std::move(fd);
+  return 0;
+}
+
+}  // namespace
+
+int connect_result(const Socket& socket) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
+}
+
+int UpstreamConnection::begin_connect(const Upstream& upstream) {
+  UniqueFd fd;
+  if (int error = begin_connecting(upstream, fd)) return error;
   socket_.adopt(std::move(fd));
   return 0;
 }
 
 int UpstreamConnection::connect_result() const {
-  int error = 0;
-  socklen_t size = sizeof error;
-  return ::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
+  return stream_ ? stream_->error() : proxy::connect_result(socket_);
 }
 
 bool UpstreamConnection::closed_by_machine() const {
@@ -81,12 +97,50 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take(const asio::ip::tcp::endp
 }
 
 void UpstreamPool::put_back(std::unique_ptr<UpstreamConnection> connection) {
-  if (connection->socket_.readable()) return;
+  if (connection->stream_ || connection->socket_.readable()) return;
   connection->pool_ = this;
   connection->socket_.set_owner(*connection);
   connection->idle_limit_.set_after(idle_limit_);
   idle_[key(connection->machine_)].push_back(std::move(connection));
   stats_.upstream_idle.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::unique_ptr<UpstreamConnection> UpstreamPool::take_stream(const asio::ip::tcp::endpoint& machine, Turn& owner,
+                                                              bool known_open) {
+  auto found = streaming_.find(key(machine));
+  if (found == streaming_.end()) return nullptr;
+  for (auto& connection : found->second) {
+    if (!connection->takes_streams() || (known_open && connection->closed_by_machine())) continue;
+    return std::make_unique<UpstreamConnection>(connection->poller(), owner, machine, connection->open(owner));
+  }
+  return nullptr;
+}
+
+int UpstreamPool::open_stream(Poller& poller, BufferPool& buffers, const Upstream& upstream, Turn& owner,
+                              std::chrono::milliseconds connect_limit, bool shared,
+                              std::unique_ptr<UpstreamConnection>& connection) {
+  UniqueFd fd;
+  if (int error = begin_connecting(upstream, fd)) return error;
+  h2::MachineConnection::Limits limits{.connect = connect_limit, .idle = idle_limit_};
+  auto& made = streaming_[key(upstream.endpoint)].emplace_back(
+      std::make_unique<h2::MachineConnection>(poller, buffers, *this, upstream.endpoint, limits, shared));
+  made->adopt(std::move(fd));
+  connection = std::make_unique<UpstreamConnection>(poller, owner, upstream.endpoint, made->open(owner));
+  return 0;
+}
+
+void UpstreamPool::drop(h2::MachineConnection& connection) {
+  auto found = streaming_.find(key(connection.machine()));
+  std::erase_if(found->second, [&](const auto& other) { return other.get() == &connection; });
+  if (found->second.empty()) streaming_.erase(found);
+}
+
+void UpstreamPool::count_idle(bool more) {
+  if (more) {
+    stats_.upstream_idle.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
+  }
 }
 
 void UpstreamPool::drop(UpstreamConnection& connection) {
@@ -110,6 +164,10 @@ void UpstreamPool::keep_only(const RoutingSnapshot& snapshot) {
     }
     stats_.upstream_idle.fetch_sub(it->second.size(), std::memory_order_relaxed);
     it = idle_.erase(it);
+  }
+  for (auto& [machine, connections] : streaming_) {
+    if (known.contains(machine)) continue;
+    for (auto& connection : connections) connection->retire();
   }
 }
 

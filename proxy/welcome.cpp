@@ -1,5 +1,6 @@
 #include "proxy/welcome.hpp"
 
+#include "proxy/h2/server_connection.hpp"
 #include "proxy/http_session.hpp"
 #include "proxy/tcp_session.hpp"
 #include "proxy/tls/doorway.hpp"
@@ -28,19 +29,27 @@ Task<> welcome(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
   if (!port) co_return;
   const Handlers handlers = port->handlers;
   std::unique_ptr<Channel> channel;
+  bool chose_http2 = false;
   if (handlers.tls || handlers.pg_tls) {
     tls::Entered entered = co_await tls::enter(edge, std::move(arrival), std::move(client));
     if (!entered.channel) co_return;
     channel = std::move(entered.channel);
     arrival = std::move(entered.arrival);
-    // The place of HTTP/2: a client whose `entered.protocol` is "h2" (tls/doorway.cpp offers it).
+    chose_http2 = handlers.http && entered.protocol == "h2";
   } else {
     channel = std::move(client);
   }
-  if (handlers.http) {
-    HttpSession session(edge, std::move(arrival), std::move(channel));
+  std::string already_read;
+  if (handlers.http && !chose_http2) {
+    HttpSession session(edge, arrival, std::move(channel));
     edge.sessions.push_back(session);
-    co_await session.run();
+    const HttpSession::End end = co_await session.run();
+    if (end == HttpSession::End::over) co_return;
+    already_read = session.already_read();
+    channel = session.hand_over();
+  }
+  if (handlers.http) {
+    co_await serve_http2(edge, std::move(arrival), std::move(channel), already_read);
   } else {
     TcpSession session(edge, std::move(arrival), std::move(channel));
     edge.sessions.push_back(session);

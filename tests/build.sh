@@ -8,8 +8,8 @@ shift
 
 packages="g++ cmake ninja-build pkg-config ccache ca-certificates
   libnl-3-dev libnl-route-3-dev libboost1.81-dev libboost-json1.81-dev libtomlplusplus-dev libsqlitecpp-dev
-  libsqlite3-dev libcli11-dev catch2 libssl-dev libspdlog-dev libfmt-dev
-  curl iproute2 procps python3 nodejs make ${FLYLOCAL_EXTRA_PACKAGES:-}"
+  libsqlite3-dev libcli11-dev libnghttp2-dev catch2 libssl-dev libspdlog-dev libfmt-dev
+  curl nghttp2-client iproute2 procps python3 nodejs make ${FLYLOCAL_EXTRA_PACKAGES:-}"
 if [ "$preset" = fuzz ]; then
   packages="$packages clang"
 else

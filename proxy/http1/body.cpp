@@ -1,6 +1,7 @@
 #include "proxy/http1/body.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "proxy/http1/head.hpp"
 
@@ -19,9 +20,18 @@ int hex_digit(char c) {
   return -1;
 }
 
-/// RFC 9110 6.5.1: no trailer may change how the message is framed, routed or trusted.
+// Besides those that have an id because they mean something to a proxy.
+constexpr std::string_view kNeverTrailers[] = {
+    "authorization", "cache-control",      "content-encoding",    "content-range", "content-type", "cookie",
+    "max-forwards",  "proxy-authenticate", "proxy-authorization", "set-cookie",    "trailer",      "www-authenticate",
+};
+
+/// RFC 9110 6.5.1: no trailer may change how the message is framed, routed, trusted, controlled or understood.
+/// Everything else passes: gRPC's status is in trailers.
 bool is_allowed_as_trailer(const Field& field) {
-  return field.id == FieldId::other;
+  return field.id == FieldId::other &&
+         std::none_of(std::begin(kNeverTrailers), std::end(kNeverTrailers),
+                      [&field](std::string_view name) { return equals_ignoring_case(field.name, name); });
 }
 
 }  // namespace

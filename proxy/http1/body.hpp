@@ -39,6 +39,8 @@ class BodyScanner {
   std::optional<std::uint64_t> length_left() const {
     return state_ == State::length ? std::optional(left_) : std::nullopt;
   }
+  /// The next piece is a trailer line, or the empty line after all of them.
+  bool in_trailers() const { return state_ == State::trailer; }
   std::string_view error() const { return error_; }
 
  private:

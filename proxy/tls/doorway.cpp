@@ -21,7 +21,7 @@ constexpr auto kLingerLimit = 1s;
 constexpr std::string_view kNotPermitted = "28000", kProtocolViolation = "08P01";
 
 /// What can be spoken on ports with the http handler, the preferred one first.
-constexpr std::string_view kHttpProtocols[] = {"http/1.1"};
+constexpr std::string_view kHttpProtocols[] = {"h2", "http/1.1"};
 
 /// Clients of a local port often name it by an address, which is no server name.
 bool names_nobody(std::string_view name) {

@@ -52,7 +52,7 @@ TEST_CASE(
       {"no host (RFC 9112 3.2)", "GET / HTTP/1.1\r\n\r\n" + kNext, "400"},
       {"a head that is too large (RFC 6585 5)", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(70000, 'x'),
        "431"},
-      {"HTTP/2 preface (RFC 9113 3.4)", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
+      {"a broken HTTP/2 preface (RFC 9113 3.4)", "PRI / HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
       {"TLS on a plain port", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15), "400"},
   };
   for (const auto& [what, bytes, status] : table) {

@@ -104,6 +104,7 @@ class Wire {
     return !seen_.empty() || ::poll(&wait, 1, static_cast<int>(limit.count())) > 0;
   }
 
+  const UniqueFd& socket() const { return socket_; }
   void end_writing() { ::shutdown(socket_.get(), SHUT_WR); }
   void close() { socket_.reset(); }
   void reset() {
