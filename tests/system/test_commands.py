@@ -36,8 +36,9 @@ class Looking(Running):
         self.assertEqual(status["pid"], self.up.pid)
         self.assertEqual([a["name"] for a in status["apps"]], ["one", "two"])
         self.assertEqual([m["app"] for m in status["machines"]], ["one", "one", "two"])
-        self.assertEqual([(p["external_port"], p["handlers"]) for p in status["ports"]], [(80, ["http"])])
-        self.assertEqual(status["ports"][0]["urls"], [f"http://one.localhost:{self.up.host_port()}/"])
+        self.assertEqual([(p["external_port"], p["handlers"]) for p in status["ports"]], [(80, ["http"]), (443, ["tls", "http"])])
+        self.assertEqual([p["urls"] for p in status["ports"]],
+                         [[f"http://one.localhost:{self.up.host_port()}/"], [f"https://one.localhost:{self.up.host_port(443)}/"]])
 
     def test_status_text_names_them_all(self):
         text = self.assert_ok(self.stage.flylocal("status")).stdout

@@ -43,9 +43,10 @@ class Asking:
 
     def get_inside(self, url, app="one", machine=None):
         """What an HTTP client inside a machine gets: the app's answer, or the error's name."""
-        code = ("import errno, json, urllib.error, urllib.request\n"
+        authority = os.path.join(self.stage.state_directory, "certs", "ca.pem")
+        code = ("import errno, json, ssl, urllib.error, urllib.request\n"
                 "try:\n"
-                f"    with urllib.request.urlopen({url!r}, timeout=60) as answer:\n"
+                f"    with urllib.request.urlopen({url!r}, timeout=60, context=ssl.create_default_context(cafile={authority!r})) as answer:\n"
                 "        print(json.dumps({'answer': json.loads(answer.read())}))\n"
                 "except urllib.error.URLError as e:\n"
                 "    print(json.dumps({'error': errno.errorcode.get(getattr(e.reason, 'errno', None), repr(e.reason))}))\n")
@@ -274,8 +275,11 @@ class Names(Asking):
         for url in ("http://far.fly.dev/", f"http://{ipv4}/", f"http://[{ipv6}]/"):
             self.assertEqual(self.get_inside(url)["answer"]["app"], "far", url)
 
-    def test_a_public_port_with_tls_refuses_at_once(self):
-        self.assertEqual(self.get_inside("https://one.fly.dev/"), {"error": "ECONNREFUSED"})
+    def test_a_public_port_with_tls_has_a_certificate_of_the_local_authority(self):
+        answer = self.get_inside("https://one.fly.dev/")["answer"]
+        self.assertEqual(answer["app"], "one")
+        self.assertIn(["X-Forwarded-Proto", "https"], answer["headers"])
+        self.assertEqual(self.get_inside("https://shop.example/")["answer"]["app"], "one")
 
     def test_a_domain_is_a_host_name_on_the_published_port_too(self):
         port = self.up.host_port(app="one")
