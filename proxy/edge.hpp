@@ -96,6 +96,7 @@ struct Edge {
   /// Null where there is no authority to sign certificates.
   std::unique_ptr<tls::LeafCache> leaves;
   RandomBits random;
+  RequestLog log;
   std::shared_ptr<const RoutingSnapshot> snapshot = std::make_shared<const RoutingSnapshot>();
   Phase phase = Phase::serving;
   boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions;

@@ -19,12 +19,18 @@ struct ErrorPage {
   std::uint16_t status = 0;
   std::string_view code;  ///< the platform's error code (platform.md 4.8); empty where it has none
   std::string message;    ///< one sentence
+  std::string fix;        ///< what to do when no attempt's finding says it; may be empty
   std::string app;        ///< empty when not known
+  std::uint16_t port = 0;  ///< the service's internal_port; 0: not known
   std::vector<FailedAttempt> attempts;
   std::vector<std::string> absent;  ///< machines that cannot take traffic, and why
   std::vector<std::string> hosts;   ///< host names that would have been known
   std::string request_id;
+  std::string location;  ///< of a redirect, which has no body; else empty
 };
+
+/// The platform's code for a connection to a machine that failed (platform.md 4.8); `error` is an errno.
+std::string_view connect_code(int error);
 
 ErrorPage page_for_bad_request(const http1::HeadError& error);
 /// For a dial that did not end with a connection.

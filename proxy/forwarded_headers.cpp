@@ -1,5 +1,6 @@
 #include "proxy/forwarded_headers.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <initializer_list>
 
@@ -73,7 +74,36 @@ bool passes_to_machine(const Field& field) {
   }
 }
 
-bool passes_to_client(const Field& field) {
+/// The value of `via` for one hop (RFC 9110 7.6.3).
+std::string_view hop(bool http2) { return http2 ? "2 fly.io" : "1.1 fly.io"; }
+
+/// A rule for the field of this name; `name` in any case.
+const ResponseHeaderRule* rule_for(const AnswerFacts& facts, std::string_view name) {
+  if (!facts.options || facts.options->response_headers.empty()) return nullptr;
+  const auto& rules = facts.options->response_headers;
+  auto found = std::find_if(rules.begin(), rules.end(),
+                            [name](const auto& rule) { return http1::equals_ignoring_case(name, rule.name); });
+  return found == rules.end() ? nullptr : &*found;
+}
+
+/// What frames the answer, or belongs to one hop, is not up to the app's configuration.
+bool may_be_ruled(std::string_view lower_name) {
+  for (std::string_view never : {"connection", "content-length", "keep-alive", "proxy-connection", "te",
+                                 "transfer-encoding", "upgrade"}) {
+    if (lower_name == never) return false;
+  }
+  return true;
+}
+
+void append_ruled_fields(std::string& out, const AnswerFacts& facts) {
+  if (!facts.options) return;
+  for (const ResponseHeaderRule& rule : facts.options->response_headers) {
+    if (!may_be_ruled(rule.name) || (!facts.coding.empty() && rule.name == "content-encoding")) continue;
+    for (const std::string& value : rule.values) append_field(out, rule.name, value);
+  }
+}
+
+bool passes_to_client(const Field& field, bool pristine) {
   if (field.named_by_connection) return false;
   switch (field.id) {
     case FieldId::connection:
@@ -83,13 +113,29 @@ bool passes_to_client(const Field& field) {
     case FieldId::te:
     case FieldId::transfer_encoding:
     case FieldId::upgrade:
+      return false;
     case FieldId::fly_request_id:
     case FieldId::server:
     case FieldId::via:
-      return false;
+      return pristine;
     default:
       return true;
   }
+}
+
+/// A field of an answer that the proxy compresses. The tag of the plain bytes is good for a weak comparison only (RFC
+/// 9110 8.8.1), and parts of the compressed ones cannot be asked for.
+void append_field_of_compressed(std::string& out, const Field& field) {
+  if (http1::equals_ignoring_case(field.name, "accept-ranges")) return;
+  const bool is_strong = http1::equals_ignoring_case(field.name, "etag") && field.value.starts_with('"');
+  append(out, {field.name, is_strong ? ": W/" : ": ", field.value, "\r\n"});
+}
+
+bool says_that_it_varies(const http1::ResponseHead& head) {
+  return std::any_of(head.fields.list.begin(), head.fields.list.end(), [](const Field& field) {
+    return field.id == FieldId::other && http1::equals_ignoring_case(field.name, "vary") &&
+           (http1::list_contains(field.value, "accept-encoding") || http1::list_contains(field.value, "*"));
+  });
 }
 
 void append_received_fields(std::string& out, const http1::RequestHead& head) {
@@ -113,17 +159,19 @@ void append_request_framing(std::string& out, const http1::RequestHead& head) {
 
 void append_request_head(std::string& out, const http1::RequestHead& head, const ClientFacts& client,
                          const RequestFacts& request) {
+  const std::string_view proto = client.secure ? "https" : "http";
+  const std::string_view ssl = client.secure ? "on" : "off";
   append(out, {head.method, " ", head.target, " HTTP/1.1\r\nHost: ", head.host, "\r\n"});
   append_received_fields(out, head);
   append_request_framing(out, head);
 
   append(out, {"Fly-Client-IP: ", client.client_ip, "\r\nX-Forwarded-For: "});
   append_earlier_members(out, head.fields, FieldId::x_forwarded_for);
-  append(out, {client.client_ip, ", ", client.dialled_ip, "\r\nFly-Forwarded-Proto: http\r\n"});
+  append(out, {client.client_ip, ", ", client.dialled_ip, "\r\nFly-Forwarded-Proto: ", proto, "\r\n"});
   // The X- twins of these are not trusted by anyone: a value that an earlier proxy gave stays.
-  if (!has(head.fields, FieldId::x_forwarded_proto)) out += "X-Forwarded-Proto: http\r\n";
-  out += "Fly-Forwarded-Ssl: off\r\n";
-  if (!has(head.fields, FieldId::x_forwarded_ssl)) out += "X-Forwarded-Ssl: off\r\n";
+  if (!has(head.fields, FieldId::x_forwarded_proto)) append(out, {"X-Forwarded-Proto: ", proto, "\r\n"});
+  append(out, {"Fly-Forwarded-Ssl: ", ssl, "\r\n"});
+  if (!has(head.fields, FieldId::x_forwarded_ssl)) append(out, {"X-Forwarded-Ssl: ", ssl, "\r\n"});
   out += "Fly-Forwarded-Port: ";
   append_number(out, client.external_port);
   if (!has(head.fields, FieldId::x_forwarded_port)) {
@@ -133,7 +181,7 @@ void append_request_head(std::string& out, const http1::RequestHead& head, const
   append(out,
          {"\r\nFly-Region: ", client.edge_region, "\r\nFly-Request-Id: ", request.request_id, "\r\nVia: "});
   append_earlier_members(out, head.fields, FieldId::via);
-  append(out, {head.version == http1::Version::http11 ? "1.1" : "1.0", " fly.io\r\nFly-Traceparent: 00-"});
+  append(out, {head.version == http1::Version::http10 ? "1.0 fly.io" : hop(client.http2), "\r\nFly-Traceparent: 00-"});
   append_hex(out, request.trace_id[0]);
   append_hex(out, request.trace_id[1]);
   out += '-';
@@ -145,18 +193,29 @@ void append_request_head(std::string& out, const http1::RequestHead& head, const
   out += "\r\n\r\n";
 }
 
-void append_proxy_fields(std::string& out, std::string_view server, std::string_view request_id) {
-  append(out, {"server: ", server, "\r\nvia: 1.1 fly.io\r\nfly-request-id: ", request_id, "\r\n"});
+void append_proxy_fields(std::string& out, const AnswerFacts& facts) {
+  append(out, {"server: ", facts.server, "\r\nvia: ", hop(facts.http2), "\r\nfly-request-id: ", facts.request_id, "\r\n"});
 }
 
 void append_response_head(std::string& out, const http1::ResponseHead& head, AnswerFraming framing,
-                          ConnectionNote connection, std::string_view server, std::string_view request_id) {
+                          ConnectionNote connection, const AnswerFacts& facts) {
   out += "HTTP/1.1 ";
   append_number(out, head.status);
   append(out, {" ", head.reason, "\r\n"});
+  // An interim answer is not the app's answer: the proxy's fields come once, on the final one.
+  const bool is_final = head.status >= 200 || head.status == 101;
+  const bool pristine = facts.options && facts.options->pristine;
+  const bool ruled = is_final && facts.options && !facts.options->response_headers.empty();
   for (const Field& field : head.fields.list) {
-    if (passes_to_client(field)) append_field(out, field.name, field.value);
+    if (!passes_to_client(field, pristine) || (ruled && rule_for(facts, field.name))) continue;
+    if (facts.coding.empty()) {
+      append_field(out, field.name, field.value);
+    } else {
+      append_field_of_compressed(out, field);
+    }
   }
+  if (!facts.coding.empty()) append_field(out, "content-encoding", facts.coding);
+  if (facts.varies && !says_that_it_varies(head)) append_field(out, "vary", "Accept-Encoding");
   if (framing == AnswerFraming::content_length && head.fields.content_length) {
     out += "content-length: ";
     append_number(out, *head.fields.content_length);
@@ -177,12 +236,16 @@ void append_response_head(std::string& out, const http1::ResponseHead& head, Ans
       append(out, {"connection: Upgrade\r\nupgrade: ", head.fields.upgrade, "\r\n"});
       break;
   }
-  // An interim answer is not the app's answer: the proxy's fields come once, on the final one.
-  if (head.status >= 200 || head.status == 101) {
-    append(out, {"server: ", server, "\r\nvia: "});
-    append_earlier_members(out, head.fields, FieldId::via);
-    append(out, {"1.1 fly.io\r\nfly-request-id: ", request_id, "\r\n"});
+  if (is_final && !pristine) {
+    if (!ruled || !rule_for(facts, "server")) append_field(out, "server", facts.server);
+    if (!ruled || !rule_for(facts, "via")) {
+      out += "via: ";
+      append_earlier_members(out, head.fields, FieldId::via);
+      append(out, {hop(facts.http2), "\r\n"});
+    }
+    if (!ruled || !rule_for(facts, "fly-request-id")) append_field(out, "fly-request-id", facts.request_id);
   }
+  if (ruled) append_ruled_fields(out, facts);
   out += "\r\n";
 }
 

@@ -7,6 +7,7 @@
 
 #include "proxy/http1/head.hpp"
 #include "proxy/request_id.hpp"
+#include "proxy/routing.hpp"
 
 /// The heads that leave the proxy: the received one without what concerns one hop only and without what
 /// only the proxy may say, followed by the proxy's own fields (platform.md 4.4 and 4.5).
@@ -18,6 +19,8 @@ struct ClientFacts {
   std::string_view dialled_ip;  ///< the app's address that the client connected to
   std::uint16_t external_port = 0;
   std::string_view edge_region;
+  bool secure = false;  ///< over TLS that the proxy ended
+  bool http2 = false;
 };
 
 /// Identifies one request.
@@ -48,11 +51,22 @@ enum class ConnectionNote {
   upgrade,
 };
 
-/// Appends the head for the client.
+/// What the proxy adds to an answer, or changes in it.
+struct AnswerFacts {
+  std::string_view server;
+  std::string_view request_id;
+  bool http2 = false;                   ///< of the client
+  const HttpOptions* options = nullptr; ///< of the app; null: none are set
+  std::string_view coding = {};         ///< what the proxy compresses the body with; empty: nothing
+  bool varies = false;                  ///< another Accept-Encoding may get another coding
+};
+
+/// Appends the head for the client. The app's rules for fields (platform.md 4.3) also take away what the proxy adds;
+/// they cannot touch what frames the answer, and do not concern interim answers.
 void append_response_head(std::string& out, const http1::ResponseHead& head, AnswerFraming framing,
-                          ConnectionNote connection, std::string_view server, std::string_view request_id);
+                          ConnectionNote connection, const AnswerFacts& facts);
 
 /// The fields that every answer gets, also the proxy's own ones.
-void append_proxy_fields(std::string& out, std::string_view server, std::string_view request_id);
+void append_proxy_fields(std::string& out, const AnswerFacts& facts);
 
 }  // namespace flylocal::proxy

@@ -1,6 +1,8 @@
+#include "proxy/http_session.hpp"
+
 #include <fmt/format.h>
 
-#include "proxy/http_session.hpp"
+#include <utility>
 
 /// The part of a session that passes one request to a machine and its answer back.
 namespace flylocal::proxy {
@@ -14,8 +16,19 @@ constexpr auto kFateLimit = std::chrono::milliseconds(200);
 }  // namespace
 
 Task<HttpSession::Step> HttpSession::exchange() {
+  const auto idle_limit = machine_.backend->http.idle_timeout;
+  std::pair<std::uint64_t, std::size_t> moved;
+  if (idle_limit) deadline.set_after(*idle_limit);
   for (;;) {
     Step next = step();
+    if (idle_limit) {
+      const std::uint64_t taken = compression_ ? compression_->bytes_taken() : 0;
+      const std::pair now_moved(request_pump_.bytes_written() + answer_pump_.bytes_written() + taken,
+                                answer_pump_.in().bytes().size());
+      if (std::exchange(moved, now_moved) != now_moved) deadline.set_after(*idle_limit);
+      else if (next == Step::wait && !request_.awaits_fate && deadline.passed()) next = on_idle(*idle_limit);
+      if (next != Step::wait && next != Step::yield) deadline.clear();
+    }
     if (next == Step::wait) {
       co_await wakeup.wait();
     } else if (next == Step::yield) {
@@ -141,8 +154,7 @@ std::optional<HttpSession::Step> HttpSession::take_answer_head(std::string_view 
 void HttpSession::pass_interim(const http1::ResponseHead& head) {
   // RFC 9110 15.2: an HTTP/1.0 client does not know them.
   if (request_.version == http1::Version::http10) return;
-  append_response_head(answer_pump_.prefix(), head, AnswerFraming::none, ConnectionNote::none,
-                       edge_.options.server, request_.id.text());
+  append_response_head(answer_pump_.prefix(), head, AnswerFraming::none, ConnectionNote::none, answer_facts());
 }
 
 /// RFC 9112 6.3
@@ -169,6 +181,12 @@ void HttpSession::begin_answer(const http1::ResponseHead& head) {
     encoding = old_client ? Pump::Encoding::verbatim : Pump::Encoding::into_chunks;
     framing = old_client ? AnswerFraming::until_close : AnswerFraming::chunked;
   }
+  AnswerFacts facts = answer_facts();
+  if (facts.options && facts.options->compress && !bodiless && !old_client && begin_compression(head, scanner, facts)) {
+    scanner = BodyScanner::none();
+    encoding = Pump::Encoding::verbatim;
+    framing = AnswerFraming::chunked;
+  }
   answer_.keeps_machine = delimited && head.keep_alive();
   answer_.ends_with_connection = framing == AnswerFraming::until_close;
   // A client that is still sending when the answer comes may never send the rest.
@@ -182,12 +200,23 @@ void HttpSession::begin_answer(const http1::ResponseHead& head) {
   } else if (old_client) {
     note = ConnectionNote::keep_alive;
   }
-  append_response_head(answer_pump_.prefix(), head, framing, note, edge_.options.server, request_.id.text());
+  append_response_head(answer_pump_.prefix(), head, framing, note, facts);
   answer_pump_.begin_body(scanner, encoding);
 }
 
+/// False: the body is passed on as it is.
+bool HttpSession::begin_compression(const http1::ResponseHead& head, http1::BodyScanner scanner, AnswerFacts& facts) {
+  if (!is_compressible(head)) return false;
+  facts.varies = true;
+  if (request_.coding == Coding::identity) return false;
+  facts.coding = name(request_.coding);
+  compression_ = std::make_unique<CompressedBody>(request_.coding, scanner);
+  return true;
+}
+
 HttpSession::Step HttpSession::step_answer_body() {
-  switch (answer_pump_.run(machine_.connection->channel(), client())) {
+  Channel& machine = machine_.connection->channel();
+  switch (compression_ ? compression_->run(answer_pump_, machine, client()) : answer_pump_.run(machine, client())) {
     case Pump::Outcome::waiting:
       return Step::wait;
     case Pump::Outcome::busy:
@@ -224,7 +253,10 @@ HttpSession::Step HttpSession::step_upgraded() {
 }
 
 HttpSession::Step HttpSession::on_machine_ended(std::string_view how) {
-  if (!answer_.seen && request_.repeats < kMaxRepeats && may_send_again(how)) return Step::retry;
+  if (!answer_.seen && request_.repeats < kMaxRepeats && may_send_again(how)) {
+    deadline.clear();
+    return Step::retry;
+  }
   if (request_.awaits_fate && !deadline.passed()) return Step::wait;
   deadline.clear();
   return no_answer(how);
@@ -261,6 +293,19 @@ HttpSession::Step HttpSession::no_answer(std::string_view what) {
                                 machine_.upstream->machine_id);
   }
   return Step::no_answer;
+}
+
+/// platform.md 4.3: nothing went to the machine or came from it for as long as the app's idle_timeout says. A client
+/// that has seen none of the answer is told; any other one only sees the connection close.
+HttpSession::Step HttpSession::on_idle(std::chrono::milliseconds limit) {
+  if (answer_.status == 0) {
+    Step step = no_answer(fmt::format("neither sent nor took a byte for {} ms, which is the app's idle_timeout", limit.count()));
+    page_.status = 504;
+    return step;
+  }
+  record(answer_.upgraded ? "" : "PU02");
+  if (answer_.ends_with_connection) client().reset();
+  return Step::broken_off;
 }
 
 }  // namespace flylocal::proxy

@@ -1,5 +1,6 @@
 #include "proxy/http_session.hpp"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -28,6 +29,18 @@ bool is_region_name(std::string_view text) {
          });
 }
 
+/// Before the first head the host is known from TLS, or when it does not matter.
+std::chrono::milliseconds head_limit_of(const Edge& edge, const Arrival& arrival) {
+  const PublishedPort* port = edge.snapshot->find_port(arrival.listener);
+  const Backend* backend = port ? edge.snapshot->find_backend(*port, arrival.server_name) : nullptr;
+  return backend && backend->http.head_limit ? *backend->http.head_limit : edge.options.head_limit;
+}
+
+/// As the request log shows it.
+std::string_view load_text(const Choice& choice) {
+  return choice.load == LoadClass::below_soft ? "below its soft limit" : "at its soft limit";
+}
+
 http1::BodyScanner scanner_for(const http1::Fields& fields) {
   return fields.chunked ? http1::BodyScanner::chunked()
                         : http1::BodyScanner::length(fields.content_length.value_or(0));
@@ -40,6 +53,7 @@ HttpSession::HttpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> clien
       edge_(edge),
       client_ip_(address_text(arrival.client.address())),
       dialled_ip_(address_text(arrival.dialled.address())),
+      head_limit_(head_limit_of(edge, arrival)),
       request_pump_(edge.buffers),
       answer_pump_(edge.buffers),
       relay_(request_pump_, answer_pump_) {}
@@ -74,6 +88,7 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
   answer_pump_.clear_prefix();
   request_ = {};
   answer_ = {};
+  compression_.reset();
   deadline.set_after(edge_.options.keep_alive_limit);
   Buffer& in = request_pump_.in();
   std::size_t searched = 0;
@@ -81,7 +96,7 @@ Task<HttpSession::HeadResult> HttpSession::read_head() {
   for (;;) {
     if (!in.empty()) in.consume(http1::leading_empty_lines(in.bytes()));
     if (!in.empty()) {
-      if (!begun) deadline.set_after(edge_.options.head_limit);
+      if (!begun) deadline.set_after(head_limit_);
       begun = true;
       http1::HeadEnd end = http1::find_head_end(in.bytes(), searched);
       if (end.error) co_return refuse(*end.error);
@@ -122,7 +137,8 @@ HttpSession::HeadResult HttpSession::refuse(const http1::HeadError& error) {
   count(edge_.stats.bad_requests);
   deadline.clear();
   request_.arrived = edge_.poller->now();
-  request_.id = RequestId(std::chrono::system_clock::now(),
+  request_.at = std::chrono::system_clock::now();
+  request_.id = RequestId(request_.at,
                           edge_region(edge_.snapshot->find_port(arrival.listener)), edge_.random);
   page_ = page_for_bad_request(error);
   return HeadResult::refused;
@@ -132,6 +148,7 @@ void HttpSession::prepare_request(const http1::RequestHead& head) {
   count(edge_.stats.requests);
   auto now = std::chrono::system_clock::now();
   request_.arrived = edge_.poller->now();
+  request_.at = now;
   const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
   request_.id = RequestId(now, edge_region(port), edge_.random);
   request_.method_size = static_cast<std::uint32_t>(head.method.size());
@@ -145,12 +162,15 @@ void HttpSession::prepare_request(const http1::RequestHead& head) {
   request_.has_body = head.has_body();
   request_.wants_upgrade = head.wants_upgrade();
   request_.open = true;
+  if (port) apply_early_options(*port, head);
 
   ClientFacts client_facts{
       .client_ip = client_ip_,
       .dialled_ip = port && !port->public_address.empty() ? port->public_address : dialled_ip_,
       .external_port = port ? port->external_port : std::uint16_t{0},
-      .edge_region = edge_region(port)};
+      .edge_region = edge_region(port),
+      .secure = arrival.secure,
+      .http2 = arrival.http2};
   RequestFacts request_facts{.request_id = request_.id.text(),
                              .arrived = now,
                              .trace_id = {edge_.random(), edge_.random()},
@@ -163,11 +183,43 @@ std::string_view HttpSession::edge_region(const PublishedPort* port) const {
   return edge_region_of(edge_, port, request_.edge_region);
 }
 
+/// What has to be known before there is a machine, or while the request's fields are at hand.
+void HttpSession::apply_early_options(const PublishedPort& port, const http1::RequestHead& head) {
+  bool any = std::any_of(port.backends.begin(), port.backends.end(), [](const Backend& backend) {
+    return backend.http.force_https || backend.http.compress;
+  });
+  const Backend* backend = any ? edge_.snapshot->find_backend(port, head.host) : nullptr;
+  if (!backend) return;
+  if (backend->http.force_https && !arrival.secure) request_.https_port = backend->https_port;
+  if (backend->http.compress) request_.coding = choose_coding(head.fields);
+}
+
+/// platform.md 4.3: no machine hears of the request.
+ErrorPage HttpSession::page_for_https() const {
+  std::string_view name = host().empty() ? dialled_ip_ : host();
+  // A bracketed IPv6 address has colons of its own.
+  name = name.substr(0, name.starts_with('[') ? name.find(']') + 1 : name.find(':'));
+  ErrorPage page;
+  page.status = 301;
+  page.location = fmt::format("https://{}{}{}", name, *request_.https_port == 443 ? "" : fmt::format(":{}", *request_.https_port),
+                              target() == "*" ? "/" : target());
+  return page;
+}
+
+AnswerFacts HttpSession::answer_facts() const {
+  return {.server = edge_.options.server,
+          .request_id = request_.id.text(),
+          .http2 = arrival.http2,
+          .options = machine_.backend ? &machine_.backend->http : nullptr};
+}
+
 std::string_view HttpSession::target() const {
+  if (request_.target_size == 0) return {};  // a head that was refused
   return std::string_view(request_pump_.prefix()).substr(request_.method_size + 1, request_.target_size);
 }
 
 std::string_view HttpSession::host() const {
+  if (request_.host_size == 0) return {};
   return std::string_view(request_pump_.prefix())
       .substr(request_.method_size + 1 + request_.target_size + kHostLine.size(), request_.host_size);
 }
@@ -178,6 +230,7 @@ bool HttpSession::is_whole() const { return !request_.has_body || request_pump_.
 bool HttpSession::may_repeat() const { return request_.is_idempotent && is_whole(); }
 
 Task<HttpSession::After> HttpSession::serve() {
+  if (request_.https_port) co_return co_await answer_with(page_for_https());
   // What can neither be repeated nor be sent again when a machine's end crosses it gets a connection of its own.
   Reuse reuse = may_repeat()             ? Reuse::any
                 : request_pump_.ended() ? Reuse::known_open
@@ -228,6 +281,7 @@ Task<HttpSession::After> HttpSession::serve() {
 }
 
 void HttpSession::finish_exchange() {
+  answer_.complete = true;
   record("");
   bool reusable = answer_.keeps_machine && !answer_.upgraded && !request_.open && !request_.cut &&
                   answer_pump_.in().empty() && edge_.phase == Edge::Phase::serving &&
@@ -240,20 +294,25 @@ void HttpSession::finish_exchange() {
 Task<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
   bool keep = request_.keep_alive && !request_.has_body && edge_.phase == Edge::Phase::serving;
   answer_.status = page.status;
+  answer_.complete = true;
   page_ = page;
   page_.request_id = request_.id.text();
   answer_pump_.in().clear();
   if (answer_pump_.prefix_written()) answer_pump_.clear_prefix();
-  std::string body = render(page_, request_.page_format);
+  bool has_body = page_.location.empty() && !edge_.options.faithful_errors;
+  std::string body = has_body ? render(page_, request_.page_format) : std::string();
   std::string& out = answer_pump_.prefix();
-  out += fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n", page_.status,
-                     reason_phrase(page_.status), content_type(request_.page_format), body.size());
+  out += fmt::format("HTTP/1.1 {} {}\r\n", page_.status, reason_phrase(page_.status));
+  if (!page_.location.empty()) out += fmt::format("location: {}\r\n", page_.location);
+  if (has_body) out += fmt::format("content-type: {}\r\ncache-control: no-store\r\n", content_type(request_.page_format));
+  if (has_body && !page_.code.empty()) out += fmt::format("flylocal-error: {}\r\n", page_.code);
+  out += fmt::format("content-length: {}\r\n", body.size());
   if (!keep) {
     out += "connection: close\r\n";
   } else if (request_.version == http1::Version::http10) {
     out += "connection: keep-alive\r\n";
   }
-  append_proxy_fields(out, edge_.options.server, page_.request_id);
+  append_proxy_fields(out, answer_facts());
   out += "\r\n";
   if (!request_.is_head) out += body;
   answer_pump_.begin_body(http1::BodyScanner::none(), Pump::Encoding::verbatim);
@@ -298,15 +357,23 @@ void HttpSession::record(std::string_view error) {
   } else {
     count(edge_.stats.answers[answer_.status / 100]);
   }
-  if (!edge_.options.on_request) return;
   auto now = Clock::now();
   RequestRecord record;
+  record.at = request_.at;
+  record.edge_region = edge_region(edge_.snapshot->find_port(arrival.listener));
+  record.client = client_ip_;
+  record.protocol = arrival.http2                               ? ClientProtocol::http2
+                    : request_.version == http1::Version::http10 ? ClientProtocol::http10
+                                                                 : ClientProtocol::http11;
+  record.secure = arrival.secure;
   if (machine_.service) record.app = machine_.service->app;
-  if (machine_.upstream) {
+  // A machine that was only tried is told by the retries.
+  if (machine_.upstream && answer_.connected != Clock::time_point{}) {
     record.machine = machine_.upstream->machine_id;
     record.region = machine_.upstream->region;
     record.reused = machine_.reused;
-    if (answer_.connected != Clock::time_point{}) record.connect = answer_.connected - request_.arrived;
+    record.choice = load_text(machine_.choice);
+    record.connect = answer_.connected - request_.arrived;
   }
   if (answer_.seen) record.first_byte = answer_.first_byte - request_.arrived;
   record.request_id = request_.id.text();
@@ -315,9 +382,16 @@ void HttpSession::record(std::string_view error) {
   record.host = host();
   record.status = answer_.status;
   record.error = error;
+  record.aborted = !answer_.complete;
   record.retries = request_.retries;
+  record.woken = machine_.woken;
+  record.wake = machine_.wake_time;
+  record.queue = machine_.queue_time;
+  record.bytes_up = request_pump_.bytes_written();
+  record.bytes_down = answer_pump_.bytes_written();
   record.total = now - request_.arrived;
-  edge_.options.on_request(record);
+  edge_.log.note(record);
+  if (edge_.options.on_request) edge_.options.on_request(record);
 }
 
 }  // namespace flylocal::proxy

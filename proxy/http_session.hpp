@@ -1,5 +1,6 @@
 #pragma once
 
+#include "proxy/compression.hpp"
 #include "proxy/dial.hpp"
 #include "proxy/error_page.hpp"
 #include "proxy/forwarded_headers.hpp"
@@ -40,6 +41,7 @@ class HttpSession final : public Session {
   struct Request {
     RequestId id;
     Clock::time_point arrived;
+    std::chrono::system_clock::time_point at;  ///< the same moment on the wall
     std::uint32_t method_size = 0;  // method, target and host are read from the head as it was passed on
     std::uint32_t target_size = 0;
     std::uint32_t host_size = 0;
@@ -54,6 +56,8 @@ class HttpSession final : public Session {
     bool is_idempotent = false;
     bool has_body = false;
     bool wants_upgrade = false;
+    Coding coding = Coding::identity;            ///< what the answer may be compressed with
+    std::optional<std::uint16_t> https_port;     ///< the request has to come again there, with TLS
     bool open = false;  ///< there is more of it to pass on
     bool cut = false;   ///< the machine stopped taking it
     bool awaits_fate = false;  ///< whether the machine's kernel dropped it is still to come
@@ -69,6 +73,7 @@ class HttpSession final : public Session {
     bool keeps_client = false;   ///< what the client was told
     bool ends_with_connection = false;
     bool upgraded = false;
+    bool complete = false;  ///< all of it has been passed on, or the proxy answers by itself
   };
 
   Task<HeadResult> read_head();
@@ -80,6 +85,9 @@ class HttpSession final : public Session {
   void prepare_request(const http1::RequestHead& head);
   HeadResult refuse(const http1::HeadError& error);
   std::string_view edge_region(const PublishedPort* port) const;
+  void apply_early_options(const PublishedPort& port, const http1::RequestHead& head);
+  ErrorPage page_for_https() const;
+  AnswerFacts answer_facts() const;
   bool may_repeat() const;
   bool is_whole() const;
   bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
@@ -95,6 +103,8 @@ class HttpSession final : public Session {
   Step on_machine_ended(std::string_view how);
   bool may_send_again(std::string_view how);
   Step no_answer(std::string_view what);
+  bool begin_compression(const http1::ResponseHead& head, http1::BodyScanner scanner, AnswerFacts& facts);
+  Step on_idle(std::chrono::milliseconds limit);
 
   void finish_exchange();
   void record(std::string_view error);
@@ -108,8 +118,10 @@ class HttpSession final : public Session {
   Edge& edge_;
   std::string client_ip_;
   std::string dialled_ip_;
+  std::chrono::milliseconds head_limit_;
   Pump request_pump_;
   Pump answer_pump_;
+  std::unique_ptr<CompressedBody> compression_;  ///< stands in for answer_pump_.run(); null for most answers
   Relay relay_;
   Request request_;
   Answer answer_;

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "flylocal/base/run_to_end.hpp"
 #include "proxy/listener.hpp"
 
 namespace flylocal::proxy {
@@ -60,6 +61,18 @@ Task<> Proxy::shutdown(std::chrono::milliseconds grace) {
 
 const Stats& Proxy::stats() const {
   return core_->edge.stats;
+}
+
+std::uint64_t Proxy::logged_end() const {
+  return core_->edge.log.end();
+}
+
+Task<std::vector<LoggedRequest>> Proxy::logged_since(std::uint64_t number, std::size_t most) const {
+  auto read = [](std::shared_ptr<const Core> core, std::uint64_t from,
+                 std::size_t limit) -> Task<std::vector<LoggedRequest>> {
+    co_return core->edge.log.since(from, limit);
+  };
+  co_return co_await run_to_end(core_->edge.poller->executor(), read(core_, number, most));
 }
 
 }  // namespace flylocal::proxy

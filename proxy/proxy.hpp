@@ -7,6 +7,7 @@
 
 #include "flylocal/base/async.hpp"
 #include "flylocal/base/unique_fd.hpp"
+#include "proxy/request_log.hpp"
 #include "proxy/routing.hpp"
 #include "proxy/stats.hpp"
 
@@ -18,29 +19,13 @@ namespace tls {
 class CertificateAuthority;
 }
 
-/// One answered request, for the request log. The views are valid during the call only.
-struct RequestRecord {
-  std::string_view app;      ///< empty when no service took the host name
-  std::string_view machine;  ///< empty when no machine was reached
-  std::string_view region;   ///< the machine's
-  std::string_view request_id;
-  std::string_view method;
-  std::string_view host;
-  std::string_view target;
-  std::uint16_t status = 0;   ///< 0: the client went away before there was an answer
-  std::string_view error;     ///< the platform's code (PR03) when the proxy answered by itself or broke off
-  std::uint32_t retries = 0;  ///< attempts on a machine beyond the first
-  bool reused = false;        ///< the connection to the machine came from the pool
-  std::chrono::nanoseconds connect{0};     ///< from the request's head to a usable connection
-  std::chrono::nanoseconds first_byte{0};  ///< from the request's head to the answer's head
-  std::chrono::nanoseconds total{0};       ///< from the request's head to the answer's end
-};
-
 struct Options {
   /// The region that accepts the connections: Fly-Region, and the end of Fly-Request-Id.
   std::string edge_region = "dev";
   /// The answer's `server` field.
   std::string server = "Fly/flylocal";
+  /// Answers that the proxy gives by itself have no body, as on the platform (platform.md 4.8).
+  bool faithful_errors = false;
   /// How long a request waits for a machine that refuses connections because it is still starting (PM05).
   std::chrono::milliseconds connect_patience{8000};
   /// How long a request waits for a machine that was woken for it (platform.md 4.9). A boot takes seconds; a
@@ -95,6 +80,11 @@ class Proxy {
 
   /// Counters that any thread may read.
   const Stats& stats() const;
+
+  /// The number that the next request to be logged gets. From any thread.
+  std::uint64_t logged_end() const;
+  /// What RequestLog::since() gives. From a coroutine on any thread, which goes on where it was.
+  Task<std::vector<LoggedRequest>> logged_since(std::uint64_t number, std::size_t most) const;
 
  private:
   struct Core;  // keeps epoll, buffers and sessions out of every file that wires the proxy

@@ -22,7 +22,13 @@ void Pump::clear_prefix() {
   prefix_.clear();
   if (prefix_.capacity() > kKeptPrefix) prefix_.shrink_to_fit();
   prefix_written_ = 0;
+  bytes_written_ = 0;
   begin_body(http1::BodyScanner::none(), Encoding::verbatim);
+}
+
+void Pump::drop_written_prefix() {
+  prefix_.erase(0, prefix_written_);
+  prefix_written_ = 0;
 }
 
 void Pump::begin_body(http1::BodyScanner scanner, Encoding encoding) {
@@ -94,6 +100,7 @@ bool Pump::write(Channel& sink, Outcome& outcome) {
     outcome = sent.status == Transfer::Status::blocked ? Outcome::waiting : Outcome::sink_failed;
     return false;
   }
+  bytes_written_ += sent.bytes;
   std::size_t of_prefix = std::min(prefix_left, sent.bytes);
   std::size_t of_body = sent.bytes - of_prefix;
   prefix_written_ += of_prefix;

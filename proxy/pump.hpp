@@ -42,6 +42,10 @@ class Pump {
   /// What was read and not used up.
   Buffer& in() { return in_; }
 
+  /// For who makes the body on its own and appends it to prefix(): forgets what has been written of it.
+  void drop_written_prefix();
+  /// Bytes that went out since clear_prefix(), also those that rewind_prefix() sent again.
+  std::uint64_t bytes_written() const { return bytes_written_; }
   /// Begins a message without body; prefix() keeps its memory.
   void clear_prefix();
   /// Writes the prefix again from its first byte, to another sink.
@@ -70,6 +74,7 @@ class Pump {
   std::size_t prefix_written_ = 0;
   std::size_t ready_ = 0;  ///< bytes of in_ that may be written
   std::uint64_t body_bytes_ = 0;
+  std::uint64_t bytes_written_ = 0;
   http1::BodyScanner scanner_ = http1::BodyScanner::none();
   Encoding encoding_ = Encoding::verbatim;
   bool ended_ = true;        ///< the last byte of the message is in prefix_ or ready_

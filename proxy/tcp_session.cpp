@@ -27,7 +27,9 @@ TcpSession::TcpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
 
 Task<> TcpSession::run() {
   Dialled machine = co_await dial(edge_, *this, {.host = arrival.server_name});
+  connect_ = edge_.poller->now() - arrived_;
   if (machine.outcome != Dialled::Outcome::connected) {
+    record(machine, true);
     client().reset();
     co_return;
   }
@@ -38,8 +40,10 @@ Task<> TcpSession::run() {
   for (;;) {
     switch (relay_.step(client(), machine.connection->channel())) {
       case Relay::Outcome::finished:
+        record(machine, false);
         co_return;
       case Relay::Outcome::broken:
+        record(machine, true);
         client().reset();
         machine.connection->channel().reset();
         co_return;
@@ -51,10 +55,40 @@ Task<> TcpSession::run() {
         break;
     }
     if (edge_.phase == Edge::Phase::breaking_off) {
+      record(machine, true);
       client().reset();
       co_return;
     }
   }
+}
+
+void TcpSession::record(const Dialled& machine, bool aborted) {
+  const std::string client_ip = address_text(arrival.client.address());
+  const bool connected = machine.outcome == Dialled::Outcome::connected;
+  RequestRecord record;
+  record.at = at_;
+  record.edge_region = edge_region_of(edge_, edge_.snapshot->find_port(arrival.listener), {});
+  record.client = client_ip;
+  record.protocol = ClientProtocol::tcp;
+  record.secure = arrival.secure;
+  record.host = arrival.server_name;
+  if (machine.service) record.app = machine.service->app;
+  if (connected) {
+    record.machine = machine.upstream->machine_id;
+    record.region = machine.upstream->region;
+    record.connect = connect_;
+  } else if (machine.outcome != Dialled::Outcome::given_up) {
+    record.error = "PR01";
+  }
+  record.aborted = aborted;
+  record.retries = machine.failures;
+  record.woken = machine.woken;
+  record.wake = machine.wake_time;
+  record.queue = machine.queue_time;
+  record.bytes_up = to_machine_.bytes_written();
+  record.bytes_down = to_client_.bytes_written();
+  record.total = edge_.poller->now() - arrived_;
+  edge_.log.note(record);
 }
 
 }  // namespace flylocal::proxy

@@ -17,7 +17,13 @@ class TcpSession final : public Session {
   bool client_left() override { return client().broken(); }
 
  private:
+  /// For the request log.
+  void record(const Dialled& machine, bool aborted);
+
   Edge& edge_;
+  const Clock::time_point arrived_ = edge_.poller->now();
+  const std::chrono::system_clock::time_point at_ = std::chrono::system_clock::now();
+  std::chrono::nanoseconds connect_{0};
   Pump to_machine_;
   Pump to_client_;
   Relay relay_;

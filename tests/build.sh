@@ -8,13 +8,15 @@ shift
 
 packages="g++ cmake ninja-build pkg-config ccache ca-certificates
   libnl-3-dev libnl-route-3-dev libboost1.81-dev libboost-json1.81-dev libtomlplusplus-dev libsqlitecpp-dev
-  libsqlite3-dev libcli11-dev libnghttp2-dev catch2 libssl-dev libspdlog-dev libfmt-dev
-  curl nghttp2-client iproute2 procps python3 nodejs make ${FLYLOCAL_EXTRA_PACKAGES:-}"
+  libsqlite3-dev libcli11-dev libnghttp2-dev catch2 libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libspdlog-dev libfmt-dev
+  curl iproute2 procps python3 nodejs make ${FLYLOCAL_EXTRA_PACKAGES:-}"
 if [ "$preset" = fuzz ]; then
   packages="$packages clang"
 else
   # The clients of tests/system/test_dns_clients.py; Erlang is below, as it brings a service.
   packages="$packages bind9-dnsutils bind9-host knot-dnsutils ldnsutils busybox musl-tools libc-ares-dev"
+  # Those of tests/system/test_tls.py and test_http2.py.
+  packages="$packages nghttp2-client openssl postgresql-client python3-httpx python3-h2 python3-grpcio python3-websockets"
 fi
 
 missing=""

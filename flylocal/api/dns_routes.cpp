@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json.hpp>
-#include <charconv>
-#include <deque>
 
 #include "flylocal/api/dns_json.hpp"
+#include "flylocal/api/log_stream.hpp"
 #include "flylocal/api/routes.hpp"
 #include "flylocal/platform/addressing.hpp"
 #include "flylocal/report/name_world.hpp"
@@ -24,9 +23,6 @@ constexpr auto kDnsLimit = 6s;
 constexpr std::size_t kMaxDnsMessage = 65535;
 /// The app's name of flylocal's own peer.
 constexpr const char* kOwnPeer = "flylocal";
-// The log belongs to the thread that answers queries: it is read in small parts, and looked at rarely enough.
-constexpr std::size_t kRecordsAtOnce = 128;
-constexpr auto kLookAgain = 100ms;
 
 /// Sends a DNS query as a peer on the app's network does, to its resolver, and returns the answer.
 Task<Result<std::string>> ask_dns(Sandbox& sandbox, const sandbox::SandboxNetwork& network, std::string query, bool over_tcp) {
@@ -98,67 +94,20 @@ struct LogFilter {
   }
 };
 
-std::optional<std::uint64_t> number_of(const Request& request, const char* key, std::uint64_t otherwise) {
-  const std::string text = request.get(key);
-  if (text.empty()) return otherwise;
-  std::uint64_t number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return failed == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
 Task<> stream_queries(Sandbox& sandbox, const Request& request, Stream& stream) {
   LogFilter filter{request.get("app"), request.get("machine"), request.get("name")};
   std::transform(filter.name.begin(), filter.name.end(), filter.name.begin(), [](char c) { return dns::lower_case(c); });
-  const bool follow = request.get("follow") == "1";
   const dns::Server& server = sandbox.dns();
-  const std::uint64_t now = server.logged_end();
-  const std::uint64_t oldest = now > dns::QueryLog::kSlots ? now - dns::QueryLog::kSlots : 0;
-  const auto since = number_of(request, "since", oldest);
-  const auto most = number_of(request, "limit", dns::QueryLog::kSlots);
-  if (!since || !most) {
-    co_await stream.refuse(Reply::error(400, "since and limit: allowed: a number"));
-    co_return;
-  }
-  const bool accepted = co_await stream.accept();
-  if (!accepted) co_return;
-
-  std::uint64_t next = *since;
-  // What is there already has to be seen whole, before the last `most` of it are known.
-  std::deque<std::string> past;
-  std::uint64_t missed = 0;
-  std::string chunk;
-  for (;;) {
-    const std::vector<dns::QueryRecord> records = co_await server.logged_since(next, kRecordsAtOnce);
-    for (const dns::QueryRecord& record : records) {
-      missed += record.number - next;
-      next = record.number + 1;
-      const DnsClient client = client_of(sandbox, record);
-      if (!filter.fits(record, client)) continue;
-      std::string line = json::serialize(query_json(record, client)) + "\n";
-      if (record.number >= now) {
-        chunk += line;
-        continue;
-      }
-      past.push_back(std::move(line));
-      if (past.size() > *most) past.pop_front();
-    }
-    if (next < now && !records.empty()) continue;
-    std::string text = missed > 0 ? json::serialize(json::object{{"missed", missed}}) + "\n" : std::string();
-    missed = 0;
-    for (std::string& line : past) text += line;
-    past.clear();
-    text += chunk;
-    chunk.clear();
-    const bool written = co_await stream.write(text);
-    if (!written) co_return;
-    if (!follow && next >= now) co_return;
-    while (next >= server.logged_end()) {
-      if (!follow || sandbox.logs().is_closed()) co_return;
-      // A client that goes away says so by the end of what it sends.
-      auto woken = co_await (sleep_for(kLookAgain) || stream.read());
-      if (woken.index() == 1) co_return;
-    }
-  }
+  const LogSource<dns::QueryRecord> source{
+      .end = [&server] { return server.logged_end(); },
+      .since = [&server](std::uint64_t from, std::size_t most) { return server.logged_since(from, most); },
+      .line =
+          [&](const dns::QueryRecord& record) {
+            const DnsClient client = client_of(sandbox, record);
+            return filter.fits(record, client) ? std::optional(query_json(record, client)) : std::nullopt;
+          },
+      .slots = dns::QueryLog::kSlots};
+  co_await stream_log(sandbox.logs(), request, stream, source);
 }
 
 /// The app that a request names, or the first; null when there is none of that name.

@@ -18,6 +18,9 @@ void add_sandbox_routes(ControlServer& server, sandbox::Sandbox& sandbox, std::f
 /// What is asked about names: /flylocal/v1/dns (a query), dns/log, dns/explain.
 void add_dns_routes(ControlServer& server, sandbox::Sandbox& sandbox);
 
+/// The proxy's log of requests: /flylocal/v1/requests.
+void add_request_routes(ControlServer& server, sandbox::Sandbox& sandbox);
+
 /// The two that take the connection over: a console in a machine and a dialled connection to one.
 void add_stream_routes(ControlServer& server, sandbox::Sandbox& sandbox);
 

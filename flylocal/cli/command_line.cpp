@@ -18,6 +18,7 @@
 #include "flylocal/cli/explain.hpp"
 #include "flylocal/cli/forward.hpp"
 #include "flylocal/cli/output.hpp"
+#include "flylocal/cli/requests.hpp"
 #include "flylocal/cli/sandbox_commands.hpp"
 #include "flylocal/cli/test.hpp"
 #include "flylocal/cli/up.hpp"
@@ -48,6 +49,7 @@ class Program {
     add_up();
     add_machines();
     add_inspection();
+    add_requests();
     add_network();
     add_project();
     add_own();
@@ -142,6 +144,7 @@ class Program {
     sub->add_option("--expect", options.expect, "What other machines must reach over 6PN, e.g. 6pn:5432; may be given several times")->allow_extra_args(false)->take_all();
     sub->add_option("--dns", options.dns_servers, "Ask this name server for names outside instead of the host's; may be given several times")->allow_extra_args(false)->take_all();
     sub->add_option("--dns-order", options.dns_order, "The order of several addresses in an answer: fixed (default) or random");
+    sub->add_flag("--faithful-errors", options.faithful_errors, "Leave the proxy's own error answers without a body, as Fly.io does");
     sub->add_flag("--ptr", options.reverse_names, "Give 6PN addresses reverse names, which Fly.io does not");
   }
   void add_report(CLI::App* sub, ReportOptions& options) {
@@ -222,6 +225,18 @@ class Program {
     logs_command->add_flag("--json", logs_.json, "A JSON object a line");
     logs_command->add_option("-a,--app", logs_.app, "Only this app's");
     logs_command->add_option("--machine", logs_.machine, "Only this machine's: its id, or the beginning of it");
+  }
+
+  void add_requests() {
+    CLI::App* requests_command = command(app_, "requests", "Show what clients asked the proxy for, and what came of it", [this] { return requests(requests_); });
+    requests_command->add_flag("-f,--follow", requests_.follow, "Go on with what is still to come");
+    requests_command->add_option("-a,--app", requests_.app, "Only this app's");
+    requests_command->add_option("-n,--lines", requests_.count, "Of the requests so far only the last ones (default: all that are kept, at most 4096)")->type_name("COUNT");
+    requests_command->add_flag("--json", requests_.json, "A JSON object a line");
+    requests_command->footer("A line is: time, edge region, method, host and target, status, the platform's error code, machine and its region, and times.\n"
+                             "  12:01:02.345 ams GET hello.localhost/ 200 3d8d413b29d089[ams] connect 0.2 ms, first byte 3.1 ms, total 3.2 ms\n"
+                             "  12:01:03.456 ams GET hello.localhost/ 503 PR03 total 8.1 s, 23 retries\n"
+                             "A request is shown when it has ended; \"aborted\": its client left before. Ports without the http handler show connections.");
   }
 
   void add_network() {
@@ -326,6 +341,7 @@ class Program {
   ExplainNameOptions explain_name_;
   DnsLogOptions dns_log_;
   CertsOptions certs_;
+  RequestsOptions requests_;
   std::string shell_;
 };
 

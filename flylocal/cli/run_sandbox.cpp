@@ -180,6 +180,7 @@ class Session {
     Running running{sandbox_, printer_, stop_requested_, stopping_};
     api::add_machine_routes(server_, sandbox_);
     api::add_sandbox_routes(server_, sandbox_, [this] { request_stop(); });
+    api::add_request_routes(server_, sandbox_);
     api::add_stream_routes(server_, sandbox_);
     if (auto listening = server_.listen(store::control_socket_path(state_directory_)); !listening) {
       complain(listening.error().message);
@@ -278,6 +279,7 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   sandbox_options.authority = std::move(*authority);
   sandbox_options.edge_region = options.edge_region;
   sandbox_options.autostop_interval = *interval;
+  sandbox_options.faithful_errors = options.faithful_errors;
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps), std::move(sandbox_options));
   if (!sandbox) {
     // A busy port is the user's to free; anything else may be the host's refusal.

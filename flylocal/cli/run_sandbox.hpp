@@ -23,6 +23,7 @@ struct ProjectOptions {
   bool reverse_names = false;            ///< 6PN addresses have names
   std::string edge_region;               ///< whose edge takes the clients; empty: the first project's primary region
   std::string autostop_interval;         ///< "300s", "0"; empty: the default
+  bool faithful_errors = false;          ///< the proxy's own answers have no body
 };
 
 /// Where notes and progress go: people's terminal, or nowhere when stdout carries JSON.

@@ -125,6 +125,7 @@ Result<> Sandbox::start_threads(const Options& options) {
   proxy_options.on_wake = [this](std::string_view id) {
     asio::post(executor_, [this, machine_id = std::string(id)] { wake(machine_id); });
   };
+  proxy_options.faithful_errors = options.faithful_errors;
   proxy_ = std::make_unique<proxy::Proxy>(proxy_thread_->executor(), proxy_options);
   return {};
 }

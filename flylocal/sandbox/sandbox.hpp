@@ -65,6 +65,7 @@ class Sandbox {
     std::string edge_region;
     /// From one autostop pass to the next (platform facts 4.9); zero: never, but for autostop_pass().
     std::chrono::milliseconds autostop_interval = std::chrono::minutes(5);
+    bool faithful_errors = false;  ///< the proxy's own answers have no body
   };
 
   /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.

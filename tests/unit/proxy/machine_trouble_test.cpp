@@ -93,8 +93,8 @@ TEST_CASE("when no machine takes the connection, the 503 says which were tried a
   CHECK(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
   CHECK(has(head, "\r\nserver: Fly/flylocal\r\nvia: 1.1 fly.io\r\nfly-request-id: 01"));
   CHECK(has(body, "503 Service Unavailable PR03"));
-  CHECK(has(body, "app: hello\n"));
-  CHECK(has(body, fmt::format("tried: machine m1 at 127.0.0.1:{}: Connection refused\n", endpoint.port())));
+  CHECK(has(body, "app: hello, internal port 8080\n"));
+  CHECK(has(body, fmt::format("tried: machine m1 at 127.0.0.1:{}: Connection refused (PC01)\n", endpoint.port())));
   CHECK(world.service().upstreams[0].load->failures >= 3);
   // The connection goes on.
   world.service().upstreams.clear();
@@ -115,7 +115,7 @@ TEST_CASE("a known cause is not waited for, and is told in the format asked for"
   Wire client = world.connect();
   auto [head, body] = ask(client, "GET / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n");
   CHECK(has(head, "content-type: application/json"));
-  CHECK(has(body, R"("error":"Connection refused","finding":"listens on 127.0.0.1 only")"));
+  CHECK(has(body, R"("error":"Connection refused","code":"PC01","finding":{"code":"loopback-only","message":"listens on 127.0.0.1 only",)"));
   CHECK(world.stats().upstream_failures == 1);
   auto html = ask(client, "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html,*/*\r\n\r\n");
   CHECK(html.body.starts_with("<!doctype html>"));

@@ -148,6 +148,10 @@ class ProxyWorld {
   }
   std::uint16_t port() const { return port_; }
   const Stats& stats() const { return proxy_.stats(); }
+  std::uint64_t logged_end() const { return proxy_.logged_end(); }
+  std::vector<LoggedRequest> logged_since(std::uint64_t number, std::size_t most) {
+    return asio::co_spawn(context_, proxy_.logged_since(number, most), asio::use_future).get();
+  }
 
  private:
   asio::io_context context_{1};
