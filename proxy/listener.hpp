@@ -22,6 +22,7 @@ class Listener final : private Turn {
 
   Edge& edge_;
   ListenerId id_;
+  asio::ip::tcp::endpoint local_;
   Socket socket_;
   Deadline pause_;
   bool error_logged_ = false;

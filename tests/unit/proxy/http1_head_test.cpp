@@ -213,6 +213,25 @@ TEST_CASE("the end of a head is found however its bytes come, and a bare line fe
   CHECK(leading_empty_lines("\rGET") == 0);
 }
 
+TEST_CASE("a bare line feed ends the search before an end that comes later") {
+  CHECK(find_head_end("GET / HTTP/1.1\r\nX: y\nHost: z\r\n\r\n", 0).error);
+}
+
+TEST_CASE("a control character is refused wherever it stands in a field's value") {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int octet = 0; octet < 256; ++octet) {
+        std::string line = "X:" + std::string(size, 'v');
+        line[2 + at] = static_cast<char>(octet);
+        Field field;
+        const bool refused = (octet < 0x20 && octet != '\t') || octet == 0x7f;
+        CAPTURE(size, at, octet);
+        CHECK(parse_field_line(line, field).has_value() == refused);
+      }
+    }
+  }
+}
+
 TEST_CASE("an answer's head is taken apart, with or without reason") {
   Kept<ResponseHead> head;
   REQUIRE_FALSE(parse("HTTP/1.1 200 All right\r\nContent-Length: 3\r\n\r\n", head));
