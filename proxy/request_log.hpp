@@ -19,22 +19,22 @@ std::string_view name(ClientProtocol protocol);
 /// One request that is over, or one connection of a port without the http handler. The views are valid during the
 /// call only. A connection has no method, host or target, and status 0.
 struct RequestRecord {
-  std::chrono::system_clock::time_point at;  ///< when its head was there
-  std::string_view edge_region;              ///< where it came in
-  std::string_view client;                   ///< the client's address
+  std::chrono::system_clock::time_point at = {};  ///< when its head was there
+  std::string_view edge_region = {};              ///< where it came in
+  std::string_view client = {};                   ///< the client's address
   ClientProtocol protocol = ClientProtocol::http11;
   bool secure = false;       ///< over TLS that the proxy ended
-  std::string_view app;      ///< empty when no service took the host name
-  std::string_view machine;  ///< empty when no machine was reached
-  std::string_view region;   ///< the machine's
-  std::string_view choice;   ///< why that machine ("below its soft limit"); empty when none was reached
-  std::string_view woken;    ///< the machine that was started while the request waited; empty: none
-  std::string_view request_id;
-  std::string_view method;
-  std::string_view host;
-  std::string_view target;
+  std::string_view app = {};      ///< empty when no service took the host name
+  std::string_view machine = {};  ///< empty when no machine was reached
+  std::string_view region = {};   ///< the machine's
+  std::string_view choice = {};   ///< why that machine ("below its soft limit"); empty when none was reached
+  std::string_view woken = {};    ///< the machine that was started while the request waited; empty: none
+  std::string_view request_id = {};
+  std::string_view method = {};
+  std::string_view host = {};
+  std::string_view target = {};
   std::uint16_t status = 0;   ///< 0: the client went away before there was an answer
-  std::string_view error;     ///< the platform's code (PR03) when the proxy answered by itself or broke off
+  std::string_view error = {};     ///< the platform's code (PR03) when the proxy answered by itself or broke off
   bool aborted = false;       ///< the client went away, or was broken off, before the answer's end
   std::uint32_t retries = 0;  ///< attempts on a machine beyond the first
   bool reused = false;        ///< the connection to the machine came from the pool

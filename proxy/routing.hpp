@@ -127,9 +127,9 @@ struct HttpOptions {
   bool compress = false;
   bool h2_backend = false;
   bool pristine = false;
-  std::optional<std::chrono::milliseconds> idle_timeout;
-  std::optional<std::chrono::milliseconds> head_limit;
-  std::vector<ResponseHeaderRule> response_headers;
+  std::optional<std::chrono::milliseconds> idle_timeout = std::nullopt;
+  std::optional<std::chrono::milliseconds> head_limit = std::nullopt;
+  std::vector<ResponseHeaderRule> response_headers = {};
 };
 
 /// What one app does on a published port.

@@ -137,7 +137,7 @@ class ErrorPages(Log):
 
 
 @harness.as_root_and_user
-class HttpOptions(harness.Case):
+class HttpOptions:
     def curl(self, *arguments):
         done = self.stage.run("curl", "-sS", "--max-time", "60", *arguments, text=False, stdin=b"")
         self.assertEqual(done.returncode, 0, done.stderr)

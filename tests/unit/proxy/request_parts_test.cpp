@@ -8,11 +8,15 @@ using namespace flylocal::proxy;
 
 namespace {
 
-std::string forwarded(const std::string& bytes) {
+std::string forwarded(const std::string& bytes, bool secure = false, bool http2 = false) {
   http1::RequestHead head;
   REQUIRE_FALSE(http1::parse_request_head(bytes, head));
-  ClientFacts client{
-      .client_ip = "192.0.2.7", .dialled_ip = "127.0.0.1", .external_port = 80, .edge_region = "ams"};
+  ClientFacts client{.client_ip = "192.0.2.7",
+                     .dialled_ip = "127.0.0.1",
+                     .external_port = static_cast<std::uint16_t>(secure ? 443 : 80),
+                     .edge_region = "ams",
+                     .secure = secure,
+                     .http2 = http2};
   RequestFacts request{.request_id = "01ID-ams",
                        .arrived = std::chrono::system_clock::time_point(std::chrono::microseconds(1234567)),
                        .trace_id = {0x0123456789abcdef, 0xfedcba9876543210},
@@ -45,6 +49,15 @@ TEST_CASE("the machine gets the client's fields and then the proxy's, in the pla
         "Fly-Tracestate:\r\n"
         "X-Request-Start: t=1234567\r\n"
         "\r\n");
+}
+
+TEST_CASE("over TLS and HTTP/2 the machine is told so") {
+  auto head = forwarded("GET / HTTP/1.1\r\nHost: h\r\nVia: 1.0 before\r\nFly-Forwarded-Proto: http\r\n\r\n", true, true);
+  CHECK(head.find("\r\nFly-Forwarded-Proto: https\r\nX-Forwarded-Proto: https\r\nFly-Forwarded-Ssl: on\r\nX-Forwarded-Ssl: on\r\n"
+                  "Fly-Forwarded-Port: 443\r\nX-Forwarded-Port: 443\r\n") != std::string::npos);
+  CHECK(head.find("\r\nVia: 1.0 before, 2 fly.io\r\n") != std::string::npos);
+  CHECK(head.find("Fly-Forwarded-Proto: http\r\n") == std::string::npos);
+  CHECK(forwarded("GET / HTTP/1.0\r\n\r\n").find("\r\nVia: 1.0 fly.io\r\n") != std::string::npos);
 }
 
 TEST_CASE("a client cannot set what only the proxy may say, and lists go on") {
@@ -86,12 +99,51 @@ TEST_CASE("the client gets the app's answer with the proxy's name on it") {
                                  "b\r\nContent-Length: 3\r\nKeep-Alive: x\r\n\r\n",
                                  head));
   std::string out;
-  append_response_head(out, head, AnswerFraming::content_length, ConnectionNote::close, "Fly/flylocal (x)",
-                       "id-ams");
+  append_response_head(out, head, AnswerFraming::content_length, ConnectionNote::close,
+                       {.server = "Fly/flylocal (x)", .request_id = "id-ams"});
   CHECK(
       out ==
       "HTTP/1.1 201 Made\r\nX-A: b\r\ncontent-length: 3\r\nconnection: close\r\nserver: Fly/flylocal (x)\r\n"
       "via: 1.1 inner, 1.1 fly.io\r\nfly-request-id: id-ams\r\n\r\n");
+}
+
+TEST_CASE("the app's rules take fields away and put others in, and pristine leaves the proxy's own out") {
+  http1::ResponseHead head;
+  REQUIRE_FALSE(http1::parse_response_head(
+      "HTTP/1.1 200 OK\r\nServer: app\r\nX-Old: 1\r\nx-old: 2\r\nContent-Length: 3\r\n\r\n", head));
+  HttpOptions options;
+  auto answer = [&](bool http2 = false) {
+    std::string out;
+    append_response_head(out, head, AnswerFraming::content_length, ConnectionNote::none,
+                         {.server = "Fly/x", .request_id = "id-ams", .http2 = http2, .options = &options});
+    return out;
+  };
+  CHECK(answer(true) == "HTTP/1.1 200 OK\r\nX-Old: 1\r\nx-old: 2\r\ncontent-length: 3\r\nserver: Fly/x\r\nvia: 2 fly.io\r\n"
+                        "fly-request-id: id-ams\r\n\r\n");
+  options.response_headers = {{"x-old", {}}, {"fly-request-id", {}}, {"x-many", {"a", "b"}}, {"server", {"mine"}},
+                              {"content-length", {"9"}}};
+  CHECK(answer() == "HTTP/1.1 200 OK\r\ncontent-length: 3\r\nvia: 1.1 fly.io\r\nx-many: a\r\nx-many: b\r\nserver: mine\r\n\r\n");
+  options.response_headers = {{"x-old", {"3"}}};
+  options.pristine = true;
+  CHECK(answer() == "HTTP/1.1 200 OK\r\nServer: app\r\ncontent-length: 3\r\nx-old: 3\r\n\r\n");
+}
+
+TEST_CASE("what the proxy compresses is said so: coding, Vary, a weak tag, and no ranges") {
+  http1::ResponseHead head;
+  auto answer = [&](std::string fields, std::string_view coding) {
+    std::string bytes = "HTTP/1.1 200 OK\r\n" + fields + "\r\n";
+    REQUIRE_FALSE(http1::parse_response_head(bytes, head));
+    std::string out;
+    append_response_head(out, head, AnswerFraming::chunked, ConnectionNote::none,
+                         {.server = "s", .request_id = "i", .coding = coding, .varies = true});
+    return out.substr(0, out.find("transfer-encoding"));
+  };
+  CHECK(answer("ETag: \"x\"\r\nAccept-Ranges: bytes\r\nContent-Length: 999\r\n", "br") ==
+        "HTTP/1.1 200 OK\r\nETag: W/\"x\"\r\ncontent-encoding: br\r\nvary: Accept-Encoding\r\n");
+  CHECK(answer("ETag: W/\"x\"\r\nVary: Origin\r\n", "gzip") ==
+        "HTTP/1.1 200 OK\r\nETag: W/\"x\"\r\nVary: Origin\r\ncontent-encoding: gzip\r\nvary: Accept-Encoding\r\n");
+  CHECK(answer("ETag: \"x\"\r\nVary: Origin, accept-encoding\r\n", "") ==
+        "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nVary: Origin, accept-encoding\r\n");
 }
 
 TEST_CASE("a request id is a ULID of the moment, a dash and the edge's region") {
@@ -153,17 +205,38 @@ TEST_CASE("an error page comes in the format the client prefers, with everything
   page.code = "PR03";
   page.message = "say \"<b>\"\n";
   page.app = "hello";
-  page.attempts.push_back(
-      {"m1", {asio::ip::make_address_v4("172.19.0.2"), 8080}, ECONNREFUSED, {.code = "loopback-only", .message = "listens on 127.0.0.1 only"}});
+  page.port = 8080;
+  page.attempts.push_back({"m1",
+                           {asio::ip::make_address_v4("172.19.0.2"), 8080},
+                           ECONNREFUSED,
+                           {.code = "loopback-only",
+                            .message = "listens on 127.0.0.1 only",
+                            .fix = "Call listen(8080, \"0.0.0.0\")\nor set HOST",
+                            .evidence = {"node, pid 7", "127.0.0.1:8080"}}});
   page.absent = {"m2 is stopped"};
-  CHECK(render(page, PageFormat::text)
-            .find("tried: machine m1 at 172.19.0.2:8080: Connection refused; listens on "
-                  "127.0.0.1 only\nnot available: m2 is stopped\n") != std::string::npos);
-  CHECK(render(page, PageFormat::html).find("say &quot;&lt;b&gt;&quot;") != std::string::npos);
+  CHECK(render(page, PageFormat::text) ==
+        "503 Service Unavailable PR03\n\nsay \"<b>\"\n\n"
+        "app: hello, internal port 8080\n"
+        "tried: machine m1 at 172.19.0.2:8080: Connection refused (PC01)\n"
+        "  found: listens on 127.0.0.1 only\n"
+        "  seen: node, pid 7\n"
+        "  seen: 127.0.0.1:8080\n"
+        "  fix: Call listen(8080, \"0.0.0.0\")\n"
+        "       or set HOST\n"
+        "  more: flylocal explain loopback-only\n"
+        "not available: m2 is stopped\n");
+  std::string html = render(page, PageFormat::html);
+  CHECK(html.find("say &quot;&lt;b&gt;&quot;") != std::string::npos);
+  CHECK(html.find("<pre class=\"fix\">Call listen(8080, &quot;0.0.0.0&quot;)\nor set HOST</pre>") != std::string::npos);
+  CHECK(html.find("prefers-color-scheme:dark") != std::string::npos);
+  CHECK(html.find("http://") == std::string::npos);
+  CHECK(html.find("https://") == std::string::npos);
   CHECK(
       render(page, PageFormat::json) ==
-      R"({"status":503,"code":"PR03","error":"say \"<b>\"\u000a","app":"hello","attempts":[{"machine":"m1",)"
-      R"("address":"172.19.0.2:8080","error":"Connection refused","finding":"listens on 127.0.0.1 only"}],)"
+      R"({"status":503,"code":"PR03","error":"say \"<b>\"\u000a","fix":null,"app":"hello","port":8080,"attempts":[{"machine":"m1",)"
+      R"("address":"172.19.0.2:8080","error":"Connection refused","code":"PC01","finding":{"code":"loopback-only",)"
+      R"("message":"listens on 127.0.0.1 only","evidence":["node, pid 7","127.0.0.1:8080"],)"
+      R"("fix":"Call listen(8080, \"0.0.0.0\")\u000aor set HOST","explain":"flylocal explain loopback-only"}}],)"
       R"("absent":["m2 is stopped"],"hosts":[],"request_id":""})"
       "\n");
 }
