@@ -39,11 +39,12 @@ bool is_still_there(const Edge& edge, const Upstream& machine) {
 bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
   if (reuse == Reuse::none || result.service->concurrency.type != ConcurrencyType::requests) return false;
   if (result.backend->http.h2_backend) {
-    bool known_open = reuse == Reuse::known_open;
+    bool known_open = reuse != Reuse::any;
     result.connection = edge.pool.take_stream(result.upstream->endpoint, session.wakeup, known_open);
     result.reused = result.connection != nullptr;
     return result.reused;
   }
+  if (reuse == Reuse::shared_only) return false;
   do {
     result.connection = edge.pool.take(result.upstream->endpoint, session.wakeup);
   } while (result.connection && reuse == Reuse::known_open && result.connection->closed_by_machine());

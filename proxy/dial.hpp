@@ -59,6 +59,7 @@ struct Dialled {
 enum class Reuse {
   any,         ///< a pooled connection will do
   known_open,  ///< a pooled one if the kernel says it is open, as the request cannot be repeated
+  shared_only, ///< only one of HTTP/2, which tells what the machine has not read: no byte can be sent again
   none,
 };
 

@@ -234,7 +234,7 @@ Task<HttpSession::After> HttpSession::serve() {
   // What can neither be repeated nor be sent again when a machine's end crosses it gets a connection of its own.
   Reuse reuse = may_repeat()             ? Reuse::any
                 : request_pump_.ended() ? Reuse::known_open
-                                         : Reuse::none;
+                                         : Reuse::shared_only;
   for (;;) {
     machine_ = co_await dial(edge_, *this,
                              {.host = host(),
