@@ -113,10 +113,6 @@ bool has_answered(const HttpEvidence& evidence) {
   return (in_http1 || !evidence.http1) && (!evidence.http2 || evidence.http2->kind == Kind::kHttp2);
 }
 
-bool has_spoken(const HttpEvidence& evidence) {
-  return evidence.asked.kind == Kind::kAnswered || (evidence.http2 && evidence.http2->kind == Kind::kHttp2);
-}
-
 Verdict judge_http(const HttpEvidence& evidence) {
   if (!evidence.http2) return judge_http1(evidence);
   Verdict http2 = judge_http2(evidence);

@@ -27,9 +27,6 @@ struct HttpEvidence {
 /// Whether the program answered all that Fly Proxy would ask, and without an error of its own.
 bool has_answered(const HttpEvidence& evidence);
 
-/// Whether the program speaks HTTP at all, whatever it says.
-bool has_spoken(const HttpEvidence& evidence);
-
 /// What a port does that can be connected to: kOk with what it answered, or why Fly Proxy would be no use in front of it.
 Verdict judge_http(const HttpEvidence& evidence);
 

@@ -245,12 +245,13 @@ void MachineExamination::try_published(const TcpExpectation& expected, TcpAttemp
   const sandbox::PublishedPort* port = published(expected.port);
   if (!port) return;
   const asio::ip::tcp::endpoint target(asio::ip::address_v4::loopback(), port->host_port);
-  if (!port->handlers.http || !options_.http_probe) {
+  // A server of gRPC need not answer a request that is none of gRPC's: whether it speaks HTTP/2 is asked of itself.
+  if (!expected.http || !port->handlers.http || !options_.http_probe) {
     attempts_.keep_trying(tried.published, "try a published port", kConnectPause, is_reachable, [&] { return knock(host_side_, target); });
     return;
   }
   const auto http = outcome_of(tried.http);
-  if (!http || !has_spoken(*http)) return;
+  if (!http || http->asked.kind != HttpAnswer::Kind::kAnswered) return;
   attempts_.keep_trying(tried.published_http, "ask a published port", kAskPause, is_answered,
                         [&, secure = port->handlers.tls] { return ask_published(target, secure); });
 }

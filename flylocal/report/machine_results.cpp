@@ -180,9 +180,8 @@ class Judging {
 
   void judge_published(const TcpExpectation& expected, const TcpOutcomes& tried) {
     if (tried.published_as.empty() || reach_of(tried.proxy, expected.port) != Reach::kReachable) return;
-    const bool is_http = expected.http || expected.http2;
-    if (is_http && tried.http) {
-      if (!has_spoken(*tried.http)) return;
+    if (expected.http && tried.http) {
+      if (tried.http->asked.kind != HttpAnswer::Kind::kAnswered) return;
       if (!tried.published_http) {
         add(Path::kPublished, expected.port, tried.published_as, true, Reach::kUntried, {Severity::kPending, "published-unreachable", "not asked yet"});
         return;
@@ -196,7 +195,7 @@ class Judging {
       add_answer(result, "GET /", answer);
       return;
     }
-    if (is_http && seen_.http_probe) return;  // first it has to answer
+    if (expected.http && seen_.http_probe) return;  // first it has to answer
     if (!tried.published) {
       add(Path::kPublished, expected.port, tried.published_as, true, Reach::kUntried, {Severity::kPending, "published-unreachable", "not tried yet"});
       return;

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
 
-constexpr std::chrono::milliseconds kStartingPace = 500ms;
+constexpr std::chrono::milliseconds kFirstPause = 500ms;
 
 std::chrono::milliseconds milliseconds_of(const std::optional<config::Duration>& given, config::Duration otherwise) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(given.value_or(otherwise));
@@ -73,8 +73,7 @@ std::optional<CheckStatus> CheckRecord::note(CheckOutcome outcome, bool in_grace
 }
 
 std::chrono::milliseconds pause_between_attempts(const CheckSpec& check, std::chrono::milliseconds since_start, bool has_passed) {
-  const bool is_starting = !has_passed && since_start < std::max(check.grace_period, check.interval);
-  return is_starting ? std::min(check.interval, kStartingPace) : check.interval;
+  return has_passed ? check.interval : std::min(check.interval, std::max(kFirstPause, since_start / 2));
 }
 
 HealthChecks::HealthChecks(Machine& machine, MachineWorld& world, std::vector<CheckSpec> specs)

@@ -10,6 +10,7 @@ import dataclasses
 import errno
 import functools
 import http.client
+import importlib.util
 import json
 import os
 import pathlib
@@ -140,6 +141,14 @@ def python():
         if os.access(candidate, os.X_OK):
             return candidate
     sys.exit("no python3")
+
+
+def run_with_modules(*names):
+    """Starts the calling test anew with Debian's Python, whose modules Debian's packages are, where this one lacks some."""
+    debian = "/usr/bin/python3"
+    here = os.path.realpath(sys.executable)
+    if not all(importlib.util.find_spec(name) for name in names) and os.access(debian, os.X_OK) and here != os.path.realpath(debian):
+        os.execv(debian, [debian, *sys.argv])
 
 
 @functools.lru_cache(maxsize=None)

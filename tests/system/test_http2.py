@@ -150,4 +150,5 @@ class NotHttp2:
 
 
 if __name__ == "__main__":
+    harness.run_with_modules("grpc", "httpx", "h2")
     harness.main()

@@ -83,8 +83,7 @@ def client(number, port, count, choices, results):
     results.put(outcomes)
 
 
-@harness.as_root_and_user
-class Faults:
+class Faults(harness.Case):
     def start(self, machines):
         directory = os.path.join(self.stage.directory, "faults")
         self.log = os.path.join(directory, "requests.log")

@@ -125,7 +125,7 @@ class ErrorPages(Log):
         self.assertEqual((line["error"], line["machine"]), ("PR03", None))
 
     def test_faithful_errors_have_no_body(self):
-        up = self.stage.up(self.stage.app("asleep"), options=["--faithful-errors"])
+        up = self.stage.up(self.stage.app("asleep", toml="  auto_start_machines = false\n"), options=["--faithful-errors"])
         up.wait_until_listening()
         self.assert_ok(self.stage.flylocal("machine", "stop", up.machine()["id"]))
         answer = up.get()
