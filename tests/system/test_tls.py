@@ -89,6 +89,24 @@ class OneApp:
         refused = self.curl("--tls-max", "1.1", "--tlsv1.1")
         self.assertNotEqual(refused.returncode, 0)
 
+    def test_a_browser_that_trusts_the_authority_loads_a_page_over_http2(self):
+        if not (shutil.which("chromium") and shutil.which("certutil")):
+            self.skipTest("chromium and certutil are not installed")
+        home = self.stage.make_directory("browser")
+        store = "sql:" + self.stage.make_directory("browser/.pki/nssdb")
+        own = {"HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
+        self.assert_ok(self.stage.run("certutil", "-d", store, "-N", "--empty-password", env=own))
+
+        def page():
+            done = self.stage.run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+                                  f"--user-data-dir={home}/profile", "--dump-dom", self.url(), env=own)
+            return done.stdout
+        self.assertNotIn(self.up.machine()["id"], page())
+        self.assert_ok(self.stage.run("certutil", "-d", store, "-A", "-t", "C,,", "-n", "flylocal", "-i", self.ca, env=own))
+        seen = page()
+        self.assertIn(self.up.machine()["id"], seen)
+        self.assertIn("2 fly.io", seen)
+
     def test_without_the_authority_a_client_does_not_trust_the_certificate(self):
         done = self.stage.run(require("curl"), "-sS", "--resolve", f"{NAME}:{self.port}:127.0.0.1", self.url())
         self.assertEqual(done.returncode, 60, done.stderr)
