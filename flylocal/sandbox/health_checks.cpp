@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
 
-constexpr std::chrono::milliseconds kFirstPause = 500ms;
+constexpr std::chrono::milliseconds kFirstPause = 100ms;
 
 std::chrono::milliseconds milliseconds_of(const std::optional<config::Duration>& given, config::Duration otherwise) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(given.value_or(otherwise));

@@ -52,8 +52,8 @@ class CheckRecord {
 };
 
 /// From one attempt's begin to the next one's. Until its first success after a start a check is made more often than its
-/// interval says, so that nobody waits half a minute for a program that was up at once: every half second at first, and then
-/// the more rarely, the longer the program already takes.
+/// interval says, so that nobody waits half a minute for a program that was up at once: every tenth of a second at first, and
+/// then the more rarely, the longer the program already takes.
 std::chrono::milliseconds pause_between_attempts(const CheckSpec& check, std::chrono::milliseconds since_start, bool has_passed);
 
 /// Makes the checks of one machine while it is started. Belongs to the main thread. Without checks it does nothing at all.
