@@ -189,7 +189,7 @@ class Ended:
         self.assertTrue(namespaces)
         self.assertEqual(up.stop(), 0)
         left.assert_none(self, namespaces, "after SIGINT")
-        self.assertEqual(sorted(os.listdir(self.stage.state_directory)), ["lock", "state.db", "volumes"])
+        self.assertEqual(sorted(os.listdir(self.stage.state_directory)), ["certs", "lock", "state.db", "volumes"])
 
     def test_after_a_refused_start(self):
         left = Leftovers(self.stage.directory)

@@ -19,7 +19,12 @@ void check_request(const http1::RequestHead& head) {
   std::string out;
   append_request_head(
       out, head,
-      {.client_ip = "192.0.2.1", .dialled_ip = "192.0.2.2", .external_port = 80, .edge_region = "ams"},
+      {.client_ip = "192.0.2.1",
+       .dialled_ip = "192.0.2.2",
+       .external_port = 80,
+       .edge_region = "ams",
+       .secure = head.fields.list.size() % 2 == 1,
+       .http2 = head.fields.list.size() % 3 == 1},
       {.request_id = "id", .arrived = {}, .trace_id = {1, 2}, .span_id = 3});
   http1::HeadEnd end = http1::find_head_end(out, 0);
   require(!end.error && end.size == out.size());
@@ -49,9 +54,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!http1::parse_request_head(bytes.substr(0, end.size), request)) check_request(request);
   http1::ResponseHead response;
   if (!http1::parse_response_head(bytes.substr(0, end.size), response)) {
+    HttpOptions options;
+    options.pristine = size % 2 == 1;
+    options.response_headers = {{"x-one", {}}, {"x-two", {"a", "b"}}, {"content-length", {"9"}}};
+    const bool compressed = size % 3 == 1;
     std::string out;
-    append_response_head(out, response, AnswerFraming::content_length, ConnectionNote::none, "server", "id");
+    append_response_head(out, response, compressed ? AnswerFraming::chunked : AnswerFraming::content_length, ConnectionNote::none,
+                         {.server = "server",
+                          .request_id = "id",
+                          .http2 = size % 5 == 1,
+                          .options = &options,
+                          .coding = compressed ? "br" : "",
+                          .varies = compressed});
     require(http1::find_head_end(out, 0).size == out.size());
+    if (response.fields.list.size() + 32 > http1::kMaxFields) return 0;
+    http1::ResponseHead again;
+    require(!http1::parse_response_head(out, again));
+    require(again.status == response.status && again.fields.chunked == compressed);
+    if (!compressed) require(again.fields.content_length == response.fields.content_length);
   }
   return 0;
 }
