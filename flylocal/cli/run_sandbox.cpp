@@ -255,10 +255,6 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   if (!directory) return cannot(directory.error());
   auto lock = store::StateLock::acquire(*directory, names_of(*apps));
   if (!lock) return cannot(lock.error());
-  auto certificates = store::certificates_directory();
-  if (!certificates) return cannot(certificates.error());
-  auto authority = proxy::tls::CertificateAuthority::open(*certificates);
-  if (!authority) return cannot(authority.error());
   // From here on the process may be root of a namespace; nothing before has made a thread.
   auto privilege = netns::acquire_privilege();
   if (!privilege)
@@ -266,6 +262,10 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
                                                "the cause and each way out"});
   auto store = store::Store::open(*directory);
   if (!store) return cannot(store.error());
+  auto certificates = store::certificates_directory();
+  if (!certificates) return cannot(certificates.error());
+  auto authority = proxy::tls::CertificateAuthority::open(*certificates);
+  if (!authority) return cannot(authority.error());
 
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_files_limit();

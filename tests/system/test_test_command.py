@@ -104,7 +104,8 @@ class Passing(Testing):
         self.assertEqual(len(machines), 2)
         port = status["ports"][0]["host_port"]
         self.assertEqual(told, {
-            "FLYLOCAL_STATE_DIRECTORY": state, "FLYLOCAL_SOCKET": os.path.join(state, "control.sock"),
+            "FLYLOCAL_STATE_DIRECTORY": state, "FLYLOCAL_CERTS_DIRECTORY": os.path.join(self.stage.state_directory, "certs"),
+            "FLYLOCAL_SOCKET": os.path.join(state, "control.sock"),
             "FLYLOCAL_URL": f"http://localhost:{port}", "FLYLOCAL_MY_APP_URL": f"http://localhost:{port}",
             "FLYLOCAL_MY_APP_INTERNAL": "my-app.internal", "FLYLOCAL_MY_APP_MACHINES": ",".join(m for m, _ in machines),
             "FLYLOCAL_MY_APP_ADDRESSES": ",".join(a for _, a in machines)})
