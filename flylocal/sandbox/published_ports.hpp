@@ -43,6 +43,12 @@ struct OfferedPort {
   PublishedPort::Backend backend;
 };
 
+/// One port of an app's public addresses in the backbone, where the sandbox's own machines dial it.
+struct EdgePort {
+  proxy::ListenerId id{};
+  OfferedPort offered;
+};
+
 /// What an app's services offer, as far as it is emulated, each external port once; and a note for what is not.
 struct PortOffer {
   std::vector<OfferedPort> ports;

@@ -12,6 +12,7 @@
 #include "flylocal/platform/regions.hpp"
 #include "flylocal/sandbox/dns_world.hpp"
 #include "flylocal/sandbox/guest_view.hpp"
+#include "flylocal/sandbox/proxy_routes.hpp"
 #include "netns/sockets.hpp"
 
 namespace flylocal::sandbox {
@@ -38,17 +39,6 @@ std::uint32_t load_of(const Machine& machine) {
   for (const auto& [port, one] : machine.loads()) load += one->current.load(std::memory_order_relaxed);
   return load;
 }
-
-std::shared_ptr<const proxy::RegionDistances> region_distances() {
-  auto distances = std::make_shared<proxy::RegionDistances>();
-  for (const platform::Region& from : platform::regions())
-    for (const platform::Region& to : platform::regions())
-      (*distances)[std::string(from.code)].emplace(to.code, static_cast<std::uint32_t>(*platform::distance_km(from.code, to.code)));
-  return distances;
-}
-
-/// Whether a request may start a machine of this service (platform facts 4.9).
-bool is_started_by_requests(const config::Service& service) { return service.auto_start_machines.value_or(true); }
 
 }  // namespace
 
@@ -495,88 +485,7 @@ void Sandbox::publish_names() {
 }
 
 void Sandbox::publish_routes() {
-  auto routing = std::make_shared<proxy::RoutingSnapshot>();
-  routing->distances = distances_;
-  std::map<std::pair<const project::GroupSpec*, std::uint16_t>, proxy::ServiceIndex> known;
-  // A service is one, whether its clients come from the host or from machines.
-  auto service_of = [&](const PublishedPort::Backend& backend) {
-    const project::GroupSpec& group = find_app(backend.app)->groups.at(backend.process_group);
-    const auto [entry, is_new] = known.try_emplace({&group, backend.internal_port}, static_cast<proxy::ServiceIndex>(routing->services.size()));
-    if (!is_new) return entry->second;
-    proxy::Service& service = routing->services.emplace_back();
-    service.app = backend.app;
-    service.group = backend.process_group;
-    service.internal_port = backend.internal_port;
-    bool may_wake = false;
-    for (const config::Service& configured : group.config.services) {
-      if (configured.internal_port != backend.internal_port) continue;
-      may_wake = is_started_by_requests(configured);
-      service.concurrency.type = configured.concurrency.type == config::ConcurrencyType::kRequests
-                                     ? proxy::ConcurrencyType::requests
-                                     : proxy::ConcurrencyType::connections;
-      service.concurrency.soft_limit = static_cast<std::uint32_t>(configured.concurrency.soft_limit);
-      if (configured.concurrency.hard_limit) service.concurrency.hard_limit = static_cast<std::uint32_t>(*configured.concurrency.hard_limit);
-      break;
-    }
-    for (const auto& machine : machines_of(backend.app, backend.process_group)) {
-      const MachineSpec& spec = machine->spec();
-      if (machine->is_started()) {
-        const auto finding = machine->findings().find(backend.internal_port);
-        proxy::Upstream& upstream = service.upstreams.emplace_back();
-        upstream.machine_id = spec.record.id;
-        upstream.region = spec.record.region;
-        upstream.source = spec.address.proxy_source();
-        upstream.endpoint = {spec.address.private_ipv4, backend.internal_port};
-        if (finding != machine->findings().end()) upstream.finding = finding->second;
-        upstream.healthy = machine->checks().is_healthy(backend.internal_port);
-        upstream.cordoned = machine->is_cordoned() || machine->is_draining() || machine->is_closing();
-        upstream.load = machine->load(backend.internal_port);
-      } else {
-        // Asleep is one that was told to stop, or ended well by itself, from the moment it stops until it runs again. One that
-        // failed would fail again, which says less than what is known of it now.
-        const bool is_asleep = machine->state() != MachineState::kCreated && machine->state() != MachineState::kFailed && !machine->has_crashed();
-        if (may_wake && is_asleep && !machine->is_cordoned() && !machine->is_closing())
-          service.sleepers.push_back({spec.record.id, spec.record.region, machine->is_suspended(), machine->ended_starts()});
-        std::string why = fmt::format("machine {} ({}) is {}", spec.record.id, spec.record.region, name(machine->state()));
-        if (!machine->failure().empty()) why += ": " + machine->failure();
-        else if (machine->last_exit() && !machine->is_suspended()) why += fmt::format(": its main process exited with code {}", machine->last_exit()->exit_code);
-        service.absent.push_back(std::move(why));
-      }
-    }
-    return entry->second;
-  };
-  const auto https_port_of = [&](const std::string& app) {
-    for (const PublishedPort& port : ports_)
-      if (port.handlers.http && port.handlers.tls &&
-          std::any_of(port.backends.begin(), port.backends.end(), [&](const auto& backend) { return backend.app == app; }))
-        return port.host_port;
-    return std::uint16_t{443};
-  };
-  for (const PublishedPort& port : ports_) {
-    proxy::PublishedPort& out = routing->ports.emplace_back();
-    out.id = port.id;
-    out.external_port = port.external_port;
-    out.edge_region = port.edge_region;
-    out.handlers = port.handlers;
-    for (const PublishedPort::Backend& backend : port.backends) {
-      const auto index = static_cast<proxy::BackendIndex>(out.backends.size());
-      out.backends.push_back({service_of(backend), backend.tls, backend.http, https_port_of(backend.app)});
-      for (const std::string& host : host_names(*find_app(backend.app))) out.routes.emplace(host, index);
-      if (port.backends.size() == 1) out.default_backend = index;
-    }
-  }
-  // The address tells the app, so that the host name may be any.
-  for (const EdgePort& port : edge_ports_) {
-    proxy::PublishedPort& out = routing->ports.emplace_back();
-    out.id = port.id;
-    out.external_port = port.offered.external_port;
-    out.handlers = port.offered.handlers;
-    const PublishedPort::Backend& backend = port.offered.backend;
-    out.backends.push_back({service_of(backend), backend.tls, backend.http, 443});
-    for (const std::string& host : host_names(*find_app(backend.app))) out.routes.emplace(host, 0);
-    out.default_backend = 0;
-  }
-  proxy_->publish(std::move(routing));
+  proxy_->publish(proxy_routes({&apps_, &machines_, &ports_, &edge_ports_, distances_}));
 }
 
 }  // namespace flylocal::sandbox

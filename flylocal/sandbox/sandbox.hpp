@@ -39,12 +39,6 @@ struct SandboxNetwork {
   std::unique_ptr<netns::NetworkNamespace> peer;
 };
 
-/// One port of an app's public addresses in the backbone, where the sandbox's own machines dial it.
-struct EdgePort {
-  proxy::ListenerId id{};
-  OfferedPort offered;
-};
-
 /// A running emulator: networks, machines, proxy, DNS.
 ///
 /// Theory of operation. The main thread (host's network namespace) owns this object and all machines. Three
