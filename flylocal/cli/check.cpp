@@ -64,6 +64,7 @@ int check(const CheckOptions& options) {
   if (auto code = check_running(options, *plan)) return *code;
   SandboxOptions how;
   how.chatter = plan->is_text_on_stdout() ? Chatter::kOn : Chatter::kOff;
+  how.http_probe = plan->examination.http_probe;
   return run_sandbox(options.projects, how, [&](Running& running) -> Task<int> {
     report::Report report;
     auto look = [&]() -> Task<> {

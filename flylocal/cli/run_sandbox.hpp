@@ -36,6 +36,7 @@ inline constexpr const char* kPeerApp = "flylocal-peer";
 struct SandboxOptions {
   Chatter chatter = Chatter::kOn;
   sandbox::HostPorts host_ports = sandbox::HostPorts::kUsual;
+  bool http_probe = true;  ///< programs may be sent HTTP requests that are no client's
   bool with_peer = false;  ///< a machine of kPeerApp beside the projects', on the first one's network
 };
 

@@ -117,6 +117,7 @@ int serve(const TestOptions& options, const ReportPlan& plan, const std::string&
   how.chatter = Chatter::kOff;
   how.host_ports = sandbox::HostPorts::kAnyFree;
   how.with_peer = options.inside;
+  how.http_probe = plan.examination.http_probe;
   const int code = run_sandbox(options.projects, how, [&](Running& running) -> Task<int> {
     LocalSocket link(running.sandbox.executor(), asio::local::stream_protocol(), link_fd.release());
     if (options.logs) running.sandbox.logs().set_listener([](const sandbox::LogLine& line) { fmt::print(stderr, "{}\n", log_text(line)); });

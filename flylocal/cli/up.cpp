@@ -138,7 +138,9 @@ int up(const UpOptions& options) {
   Detachment detachment;
   if (options.detach)
     if (auto code = detachment.split()) return *code;
-  return run_sandbox(options.projects, {}, [&](Running& running) -> Task<int> {
+  SandboxOptions how;
+  how.http_probe = !options.no_http_probe;
+  return run_sandbox(options.projects, how, [&](Running& running) -> Task<int> {
     if (options.detach) running.printer.need_no_reader();
     running.sandbox.logs().set_listener([&running](const sandbox::LogLine& line) { running.printer.print(log_text(line)); });
     std::function<void()> on_ready = [&] {

@@ -58,6 +58,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::create(Executor main, const netns::Pri
   sandbox->privilege_ = &privilege;
   sandbox->answer_order_ = options.answer_order;
   sandbox->reverse_names_ = options.reverse_names;
+  sandbox->http_checks_ = options.http_checks;
   sandbox->edge_region_ = options.edge_region;
   sandbox->autostop_interval_ = options.autostop_interval;
   sandbox->distances_ = region_distances();
@@ -216,6 +217,8 @@ Result<std::shared_ptr<Machine>> Sandbox::add_machine(const project::AppSpec& ap
   spec.instance_id = platform::new_ulid(std::chrono::system_clock::now());
 
   spec.checks = checks_of(group.config);
+  if (!http_checks_)
+    for (CheckSpec& check : spec.checks) check.type = config::CheckType::kTcp;
 
   const RunUser user = find_run_user(group.launch.user, *privilege_);
   if (!user.note.empty()) {

@@ -59,6 +59,7 @@ class Sandbox {
     std::string edge_region;
     /// From one autostop pass to the next (platform facts 4.9); zero: never, but for autostop_pass().
     std::chrono::milliseconds autostop_interval = std::chrono::minutes(5);
+    bool http_checks = true;       ///< else the health checks by HTTP are connects alone
     bool faithful_errors = false;  ///< the proxy's own answers have no body
   };
 
@@ -165,6 +166,7 @@ class Sandbox {
   std::vector<EdgePort> edge_ports_;
   dns::AnswerOrder answer_order_ = dns::AnswerOrder::fixed;
   bool reverse_names_ = false;
+  bool http_checks_ = true;
   std::string edge_region_;
   std::chrono::milliseconds autostop_interval_{};
   std::shared_ptr<const proxy::RegionDistances> distances_;

@@ -248,7 +248,8 @@ class Unasked(Speakers, harness.SharedCase):
     @classmethod
     def prepare(cls):
         tcp_check = checks('path = "/404"') + '[checks]\n  [checks.here]\n    type = "tcp"\n    port = 8080\n'
-        cls.machines = check(cls.stage, "--no-http-probe", cls.speaker("shy", "500", toml=tcp_check), cls.speaker("mute", "silent"), code=0)
+        cls.machines = check(cls.stage, "--no-http-probe", cls.speaker("shy", "500", toml=tcp_check), cls.speaker("mute", "silent"), code=0,
+                             settle=())
 
     def test_the_apps_see_no_request(self):
         for app in ("shy", "mute"):
