@@ -23,8 +23,10 @@ class Ticks(Machines):
 
 @harness.as_root_and_user
 class Autostop(Ticks):
+    """Without the bind report's requests, each of which is one that wakes."""
+
     def test_a_pass_stops_one_machine_and_says_so(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS, count=3), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=STOPS, count=3), options=("--no-http-probe", "--autostop-interval", "0"))
         done = self.assert_ok(self.stage.flylocal("tick")).stdout
         self.assertRegex(done, r"^stopped machine [0-9a-f]{14} of hello in ams: 2 of 3 left running$")
         self.assertEqual(self.states(up), ["started", "started", "stopped"])
@@ -39,24 +41,24 @@ class Autostop(Ticks):
         self.assertTrue(any(event[:2] == ("stopping", "proxy") for event in self.events(up, stopped[0]["machine"])))
 
     def test_the_restart_policy_leaves_it_stopped(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS + '[[restart]]\n  policy = "always"\n'), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=STOPS + '[[restart]]\n  policy = "always"\n'), options=("--no-http-probe", "--autostop-interval", "0"))
         self.assertEqual(len(self.tick()), 1)
         self.assertEqual((up.machine()["state"], up.machine()["restart_count"]), ("stopped", 0))
 
     def test_min_machines_running_stays(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS + "  min_machines_running = 1\n", count=2), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=STOPS + "  min_machines_running = 1\n", count=2), options=("--no-http-probe", "--autostop-interval", "0"))
         self.assertEqual(len(self.tick()), 1)
         self.assertEqual(self.tick(), [])
         self.assertEqual(self.states(up), ["started", "stopped"])
 
     def test_off_and_cordoned_machines_are_left_alone(self):
-        up = self.stage.up(moody(self.stage, count=2), moody(self.stage, "other", STOPS, files={}), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, count=2), moody(self.stage, "other", STOPS, files={}), options=("--no-http-probe", "--autostop-interval", "0"))
         self.machine("cordon", up.machine("other")["id"])
         self.assertEqual(self.tick(), [])
         self.assertEqual(self.states(up), ["started"] * 3)
 
     def test_a_machine_with_a_request_is_not_stopped(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=STOPS), options=("--no-http-probe", "--autostop-interval", "0"))
         up.wait_until_listening()
         connection = up.connect()
         connection.sendall(b"GET /slow?seconds=3 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
@@ -69,12 +71,12 @@ class Autostop(Ticks):
 
     def test_suspend_is_another_way_and_large_machines_are_stopped_instead(self):
         up = self.stage.up(moody(self.stage, toml=SUSPENDS), moody(self.stage, "large", SUSPENDS + '[[vm]]\n  memory = "4gb"\n'),
-                           options=("--autostop-interval", "0"))
+                           options=("--no-http-probe", "--autostop-interval", "0"))
         self.assertEqual({one["app"]: one["action"] for one in self.tick()}, {"hello": "suspend", "large": "stop"})
         self.assertEqual((up.machine("hello")["state"], up.machine("large")["state"]), ("suspended", "stopped"))
 
     def test_it_happens_by_itself_at_its_interval(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS), options=("--autostop-interval", "1s"), wait=False)
+        up = self.stage.up(moody(self.stage, toml=STOPS), options=("--no-http-probe", "--autostop-interval", "1s"), wait=False)
         up.wait_for_output("autostop: more capacity than needed")
         up.wait_for_state("stopped")
 
@@ -87,7 +89,7 @@ class Autostop(Ticks):
 @harness.as_root_and_user
 class Waking(Ticks):
     def wakes(self, toml, state, detail):
-        up = self.stage.up(moody(self.stage, toml=toml), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=toml), options=("--no-http-probe", "--autostop-interval", "0"))
         machine = up.wait_until_listening().text
         harness.eventually(lambda: up.machine()["load"][0]["current"] == 0, "no load")
         self.assertEqual(len(self.tick()), 1)
@@ -105,14 +107,14 @@ class Waking(Ticks):
         self.assertEqual(up.machine()["restart_count"], 0)
 
     def test_auto_start_machines_false_lets_it_sleep(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS + "  auto_start_machines = false\n"), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=STOPS + "  auto_start_machines = false\n"), options=("--no-http-probe", "--autostop-interval", "0"))
         up.wait_until_listening()
         harness.eventually(lambda: self.tick() or up.machine()["state"] == "stopped", "a stopped machine")
         self.assertEqual(up.get().status, 503)
         self.assertEqual(up.machine()["state"], "stopped")
 
     def test_no_request_is_lost_while_machines_come_and_go(self):
-        up = self.stage.up(moody(self.stage, toml=STOPS, count=2), options=("--autostop-interval", "0"))
+        up = self.stage.up(moody(self.stage, toml=STOPS, count=2), options=("--no-http-probe", "--autostop-interval", "0"))
         port = up.host_port()
         bad, ended = [], threading.Event()
 

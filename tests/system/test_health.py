@@ -13,6 +13,10 @@ def moody(stage, name="hello", toml="", count=1, **named):
     return stage.app(name, toml=toml, program="moody.py", project_file=f"[[machines]]\ncount = {count}\n", **named)
 
 
+# Without the requests of the bind report, each of which wakes a machine that sleeps.
+QUIET = ("--no-http-probe",)
+
+
 class Machines:
     def checks(self, *options):
         return json.loads(self.assert_ok(self.stage.flylocal("checks", "list", "--json", *options)).stdout)
@@ -153,7 +157,7 @@ class Suspending(Machines):
         return fields[0], int(fields[11]) + int(fields[12])
 
     def test_memory_stays_and_no_time_is_taken(self):
-        up = self.stage.up(moody(self.stage))
+        up = self.stage.up(moody(self.stage), options=QUIET)
         machine = up.machine()["id"]
         harness.eventually(lambda: int(up.get("/count").text) > 10, "a counter that moves")
         self.assertIn("is suspended", self.machine("suspend", machine))
@@ -173,7 +177,7 @@ class Suspending(Machines):
         self.assertEqual(self.messages().count("listening"), 1, "the program was not started anew")
 
     def test_a_connection_outlives_it(self):
-        up = self.stage.up(moody(self.stage))
+        up = self.stage.up(moody(self.stage), options=QUIET)
         machine = up.machine()["id"]
         up.wait_until_listening()
         connection = up.connect()
@@ -184,7 +188,7 @@ class Suspending(Machines):
         self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 200"))
 
     def test_a_suspended_machine_has_no_name_and_no_console(self):
-        up = self.stage.up(moody(self.stage))
+        up = self.stage.up(moody(self.stage), options=QUIET)
         machine = up.machine()["id"]
         self.assertNotEqual(self.assert_ok(self.stage.flylocal("dig", "hello.internal", "+short")).stdout, "")
         self.machine("suspend", machine)
@@ -194,7 +198,7 @@ class Suspending(Machines):
         self.assertIn("is suspended", again)
 
     def test_stop_thaws_first_so_that_the_program_ends_by_itself(self):
-        up = self.stage.up(moody(self.stage))
+        up = self.stage.up(moody(self.stage), options=QUIET)
         machine = up.machine()["id"]
         harness.eventually(lambda: "listening" in self.messages(), "the program's first line")
         self.machine("suspend", machine)
@@ -206,7 +210,7 @@ class Suspending(Machines):
         self.assertIn("is stopped, not started", refused.stderr)
 
     def test_nothing_is_left_when_flylocal_is_killed(self):
-        up = self.stage.up(moody(self.stage))
+        up = self.stage.up(moody(self.stage), options=QUIET)
         harness.eventually(lambda: "listening" in self.messages(), "the program's first line")
         self.machine("suspend", up.machine()["id"])
         self.assertTrue(any("moody.py" in words for words in harness.processes_of(self.stage.directory).values()))
@@ -215,14 +219,14 @@ class Suspending(Machines):
                            "the end of the frozen program")
 
     def test_flylocal_ends_in_order_with_a_suspended_machine(self):
-        up = self.stage.up(moody(self.stage))
+        up = self.stage.up(moody(self.stage), options=QUIET)
         harness.eventually(lambda: "listening" in self.messages(), "the program's first line")
         self.machine("suspend", up.machine()["id"])
         self.assertEqual(up.stop(signal.SIGINT), 0, up.output())
         self.assertIn("main process exited with code 0", up.output())
 
     def test_a_large_machine_cannot_be_suspended(self):
-        up = self.stage.up(moody(self.stage, toml='[[vm]]\n  memory = "4gb"\n'))
+        up = self.stage.up(moody(self.stage, toml='[[vm]]\n  memory = "4gb"\n'), options=QUIET)
         refused = self.stage.flylocal("machine", "suspend", up.machine()["id"])
         self.assertEqual(refused.returncode, 1)
         self.assertIn("at most 2 GB of memory", refused.stderr)
