@@ -61,7 +61,7 @@ run() {
     fuzz-dns) build_fuzz fuzz_dns_query fuzz_dns_record_text fuzz_dns_relay && tests fuzz fuzz -R '^fuzz\.dns\.' -j 2 ;;
     bench)
       # The peers of its comparisons, of which unbound is a service.
-      tests/catalog/install.sh --debian dnsperf dnsmasq-base unbound
+      tests/catalog/install.sh --debian dnsperf dnsmasq-base unbound nginx-light haproxy wrk nghttp2-client nghttp2-proxy
       tests/build.sh release && tests release bench --verbose
       ;;
     catalog) tests/build.sh release && tests/catalog/install.sh && PYTHONDONTWRITEBYTECODE=1 python3 tests/catalog/catalog.py ;;
