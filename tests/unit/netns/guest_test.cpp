@@ -194,7 +194,8 @@ TEST_CASE("a visitor runs inside a guest and its exit code comes back") {
   int out[2];
   REQUIRE(::pipe(out) == 0);
   UniqueFd read_end(out[0]), write_end(out[1]);
-  GuestProgram program = shell("hostname; cat /proc/2/comm; exit 5").program;
+  // The shell may not have become sleep yet.
+  GuestProgram program = shell("hostname; until grep -q sleep /proc/2/comm; do sleep 0.01; done; cat /proc/2/comm; exit 5").program;
   auto visitor = GuestVisitor::start(guest->pidfd(), program, {0, write_end.get(), write_end.get(), false});
   REQUIRE(ok(visitor));
   write_end.reset();

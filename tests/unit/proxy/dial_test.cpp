@@ -123,6 +123,7 @@ TEST_CASE("a client that leaves its place in the queue costs the others nothing"
   world.service().concurrency = limits(1, 1);
   world.publish();
   Wire first = send(world, "/first");
+  CHECK(eventually([&] { return app.arrivals().size() == 1; }));
   Wire second = send(world, "/second");
   Wire third = send(world, "/third");
   CHECK(eventually([&] { return waiting(world) == 2; }));
@@ -144,6 +145,7 @@ TEST_CASE("a newcomer does not overtake those who wait") {
   world.publish();
   // The first client asks again at once, so it is there whenever room comes about.
   Wire greedy = send(world, "/greedy");
+  CHECK(eventually([&] { return app.arrivals().size() == 1; }));
   greedy.write(get("/again"));
   Wire modest = send(world, "/modest");
   CHECK(eventually([&] { return waiting(world) == 1; }));
@@ -228,7 +230,9 @@ TEST_CASE("a queue moves when another machine comes, and when the limit is raise
   world.service().concurrency = limits(1, 1);
   world.publish();
   Wire first = send(world, "/first");
+  CHECK(eventually([&] { return app.arrivals().size() == 1; }));
   Wire second = send(world, "/second");
+  CHECK(eventually([&] { return waiting(world) == 1; }));
   Wire third = send(world, "/third");
   CHECK(eventually([&] { return waiting(world) == 2; }));
   world.service().upstreams.push_back(machine("m2", two.endpoint()));
@@ -430,6 +434,7 @@ TEST_CASE("clients that wait for a machine to wake may leave") {
   world.service().sleepers = {sleeper("m1")};
   world.publish();
   Wire first = send(world, "/first");
+  CHECK(eventually([&] { return app.arrivals().size() == 1; }));
   Wire second = send(world, "/second");
   CHECK(eventually([&] { return waiting(world) == 2; }));
   first.close();
