@@ -53,6 +53,13 @@ def go_inside():
     os.execvp(words[0], [*words, sys.executable, *sys.argv])
 
 
+def spare_ports():
+    """Lets a proxy that opens a connection for each request go on: otherwise the ports that it used up are missed by all who come after."""
+    for name, value in (("tcp_tw_reuse", "1"), ("ip_local_port_range", "10000 65000")):
+        with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
+            file.write(value)
+
+
 @contextlib.contextmanager
 def neighbour(ours, theirs):
     """A namespace at the other end of a veth pair; gives the words that run a program there."""
@@ -157,11 +164,12 @@ http {{
 NGINX_PROXY = """
   ssl_certificate {directory}/certificate.pem;
   ssl_certificate_key {directory}/key.pem;
+  ssl_protocols TLSv1.2 TLSv1.3;
   ssl_session_cache shared:bench:10m;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream machine {{
     server {machine};
-    keepalive 256;
+    keepalive 1024;
     keepalive_requests 1000000000;
   }}
   server {{
@@ -374,7 +382,7 @@ def h2load(world, url, seconds, *options):
 
 def handshakes(world, server, seconds, how):
     """New TLS connections with one request each. wrk is of no use: whether it resumes sessions depends on how the server closes."""
-    words = [*world.clients, "openssl", "s_time", "-connect", f"{EDGE}:{server.ports['https']}", "-www", "/small", "-time", str(seconds), how]
+    words = [*world.clients, "openssl", "s_time", "-connect", f"{EDGE}:{server.ports['https']}", "-www", "/small", "-time", str(seconds), "-tls1_3", how]
     begun = time.perf_counter()
     running = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(SHAKERS)]
     texts = [process.communicate()[0] for process in running]
@@ -638,6 +646,7 @@ def main():
         make_certificate(directory)
         write(directory, "small", SMALL.decode())
         write(directory, "1m", "x" * (1 << 20))
+        spare_ports()
         clients = stack.enter_context(neighbour(EDGE, CLIENT))
         machines = stack.enter_context(neighbour(INNER, MACHINE))
         world = World(given.bench_server, directory, clients, machines, files)
