@@ -54,7 +54,7 @@ bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
 
 /// Returns the errno the attempt ended with; 0 when the connection stands. ECANCELED: nobody wants it any
 /// more. ECONNABORTED: the machine was taken out of the routing, and may never answer.
-Task<int> connect(Edge& edge, Session& session, const Dialled& dialled,
+Flow<int> connect(Edge& edge, Session& session, const Dialled& dialled,
                   std::unique_ptr<UpstreamConnection>& connection) {
   const Upstream& upstream = *dialled.upstream;
   int begun = 0;
@@ -363,30 +363,29 @@ bool has_other_machine(const Edge& edge, const Session& session, std::string_vie
   return !broken_one_runs && !service.sleepers.empty() && edge.options.on_wake;
 }
 
-Task<Dialled> dial(Edge& edge, Session& session, DialRequest request) {
+Flow<> dial(Edge& edge, Session& session, DialRequest request, Dialled& result) {
   edge.adopt_published();
-  Dialled result;
   Search search(edge, session, request, result);
   for (;;) {
     Search::Next next = search.next();
-    if (next == Search::Next::end) co_return result;
+    if (next == Search::Next::end) co_return;
     if (next == Search::Next::connect) {
       if (take_pooled(edge, session, request.reuse, result)) {
         count(edge.stats.upstream_reuses);
-        co_return result;
+        co_return;
       }
       search.begin_attempt();
       int error = co_await connect(edge, session, result, result.connection);
       session.deadline.clear();
       if (error == 0) {
         count(edge.stats.upstream_connects);
-        co_return result;
+        co_return;
       }
       result.connection.reset();
       result.load = {};
       if (error == ECANCELED) {
         result.outcome = Dialled::Outcome::given_up;
-        co_return result;
+        co_return;
       }
       search.note_failure(error);
       continue;
@@ -396,7 +395,7 @@ Task<Dialled> dial(Edge& edge, Session& session, DialRequest request) {
       co_await session.wakeup.wait();
       if (is_wanted(edge, session)) continue;
       result.outcome = Dialled::Outcome::given_up;
-      co_return result;
+      co_return;
     }
     session.deadline.clear();
   }

@@ -84,8 +84,8 @@ std::string_view edge_region_of(const Edge& edge, const PublishedPort* port, std
 /// sleeper, the nearest is woken and waited for; the request goes to it. One is woken at a time. Where that does
 /// not help, a machine below its hard limit serves.
 /// While no healthy machine is below its hard limit the request waits in the order of arrival.
-/// Uses the session's deadline.
-Task<Dialled> dial(Edge& edge, Session& session, DialRequest request);
+/// Uses the session's deadline. `result` is a new one, and is in its final state when dial() has ended.
+Flow<> dial(Edge& edge, Session& session, DialRequest request, Dialled& result);
 
 /// Whether a request that `broken` machines did not answer may find another one: a machine that is routed to
 /// now, or a sleeper when none of `broken` runs any more.

@@ -5,10 +5,10 @@
 #include <memory>
 #include <mutex>
 
-#include "flylocal/base/task_group.hpp"
 #include "proxy/arrival.hpp"
 #include "proxy/http1/head.hpp"
 #include "proxy/io/buffer.hpp"
+#include "proxy/io/flow_group.hpp"
 #include "proxy/io/wakeup.hpp"
 #include "proxy/proxy.hpp"
 #include "proxy/request_id.hpp"
@@ -20,7 +20,7 @@
 /// What all sessions of one proxy share. Everything here belongs to the proxy's one thread.
 namespace flylocal::proxy {
 
-/// A client's connection: its channel, and what its coroutine waits on.
+/// A client's connection: its channel, and what its Flow waits on.
 class Session
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
@@ -51,7 +51,6 @@ struct Edge {
   Edge(Executor executor, Options given)
       : options(std::move(given)),
         poller(std::make_shared<Poller>(executor)),
-        tasks(std::move(executor)),
         pool(options.upstream_idle_limit, stats),
         leaves(options.tls ? std::make_unique<tls::LeafCache>(options.tls) : nullptr) {}
 
@@ -87,8 +86,6 @@ struct Edge {
   Options options;
   Stats stats;
   std::shared_ptr<Poller> poller;
-  /// The coroutines of all clients.
-  TaskGroup tasks;
   BufferPool buffers;
   UpstreamPool pool;
   WaitingRoom waiting_room{stats};
@@ -102,6 +99,8 @@ struct Edge {
   boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>> sessions;
   /// Called when there may be room for another client.
   std::function<void()> on_client_left;
+  /// All clients. They use the rest.
+  FlowGroup flows{*poller};
   /// Memory for parsing, free between two waits of a session.
   http1::RequestHead request_head;
   http1::ResponseHead response_head;

@@ -15,7 +15,7 @@ constexpr auto kFateLimit = std::chrono::milliseconds(200);
 
 }  // namespace
 
-Task<HttpSession::Step> HttpSession::exchange() {
+Flow<HttpSession::Step> HttpSession::exchange() {
   const auto idle_limit = machine_.backend->http.idle_timeout;
   std::pair<std::uint64_t, std::size_t> moved;
   if (idle_limit) deadline.set_after(*idle_limit);

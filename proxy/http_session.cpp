@@ -58,7 +58,7 @@ HttpSession::HttpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> clien
       answer_pump_(edge.buffers),
       relay_(request_pump_, answer_pump_) {}
 
-Task<HttpSession::End> HttpSession::run() {
+Flow<HttpSession::End> HttpSession::run() {
   After after = After::keep;
   while (after == After::keep) {
     HeadResult head = co_await read_head();
@@ -83,7 +83,7 @@ bool HttpSession::client_left() {
   return got.status == Transfer::Status::closed || got.status == Transfer::Status::failed;
 }
 
-Task<HttpSession::HeadResult> HttpSession::read_head() {
+Flow<HttpSession::HeadResult> HttpSession::read_head() {
   request_pump_.clear_prefix();
   answer_pump_.clear_prefix();
   request_ = {};
@@ -229,18 +229,19 @@ bool HttpSession::is_whole() const { return !request_.has_body || request_pump_.
 
 bool HttpSession::may_repeat() const { return request_.is_idempotent && is_whole(); }
 
-Task<HttpSession::After> HttpSession::serve() {
+Flow<HttpSession::After> HttpSession::serve() {
   if (request_.https_port) co_return co_await answer_with(page_for_https());
   // What can neither be repeated nor be sent again when a machine's end crosses it gets a connection of its own.
   Reuse reuse = may_repeat()             ? Reuse::any
                 : request_pump_.ended() ? Reuse::known_open
                                          : Reuse::shared_only;
   for (;;) {
-    machine_ = co_await dial(edge_, *this,
-                             {.host = host(),
-                              .edge_region = request_.edge_region,
-                              .reuse = reuse,
-                              .broken = request_.broken_machines});
+    co_await dial(edge_, *this,
+                  {.host = host(),
+                   .edge_region = request_.edge_region,
+                   .reuse = reuse,
+                   .broken = request_.broken_machines},
+                  machine_);
     request_.retries += machine_.failures;
     if (machine_.outcome == Dialled::Outcome::given_up) {
       record("");
@@ -261,8 +262,7 @@ Task<HttpSession::After> HttpSession::serve() {
         ++request_.repeats;
         count(edge_.stats.retries);
         // Its place at the machine is free again, perhaps for this very request.
-        machine_.connection.reset();
-        machine_.load = {};
+        machine_ = {};
         request_pump_.rewind_prefix();
         request_.cut = false;
         request_.awaits_fate = false;
@@ -291,7 +291,7 @@ void HttpSession::finish_exchange() {
   machine_ = {};
 }
 
-Task<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
+Flow<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
   bool keep = request_.keep_alive && !request_.has_body && edge_.phase == Edge::Phase::serving;
   answer_.status = page.status;
   answer_.complete = true;
@@ -333,7 +333,7 @@ Task<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
   co_return keep ? After::keep : After::close;
 }
 
-Task<> HttpSession::linger() {
+Flow<> HttpSession::linger() {
   Buffer& in = request_pump_.in();
   bool unread = !in.empty() || client().readable() || (request_.has_body && request_.open);
   if (!unread) co_return;

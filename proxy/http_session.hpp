@@ -19,7 +19,7 @@ class HttpSession final : public Session {
     http2,  ///< the client speaks HTTP/2, with prior knowledge: hand_over() and already_read() are for its session
   };
   /// Ends when the connection does.
-  Task<End> run();
+  Flow<End> run();
   std::string_view already_read() { return request_pump_.in().bytes(); }
 
   bool client_left() override;
@@ -76,11 +76,11 @@ class HttpSession final : public Session {
     bool complete = false;  ///< all of it has been passed on, or the proxy answers by itself
   };
 
-  Task<HeadResult> read_head();
-  Task<After> serve();
-  Task<Step> exchange();
-  Task<After> answer_with(const ErrorPage& page);
-  Task<> linger();
+  Flow<HeadResult> read_head();
+  Flow<After> serve();
+  Flow<Step> exchange();
+  Flow<After> answer_with(const ErrorPage& page);
+  Flow<> linger();
 
   void prepare_request(const http1::RequestHead& head);
   HeadResult refuse(const http1::HeadError& error);

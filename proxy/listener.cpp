@@ -97,7 +97,7 @@ void Listener::begin_session(UniqueFd socket, const asio::ip::tcp::endpoint& pee
   auto client = std::make_unique<Socket>(*edge_.poller, until_welcome);
   client->adopt(std::move(socket));
   edge_.stats.clients_now.fetch_add(1, std::memory_order_relaxed);
-  edge_.tasks.spawn("client", welcome(edge_, std::move(arrival), std::move(client)));
+  edge_.flows.start(welcome(edge_, std::move(arrival), std::move(client)));
 }
 
 }  // namespace flylocal::proxy

@@ -30,6 +30,7 @@ Proxy::Proxy(Executor executor, Options options)
 }
 
 Proxy::~Proxy() {
+  core_->edge.phase = Edge::Phase::breaking_off;
   core_->edge.poller->stop();
 }
 
@@ -54,7 +55,7 @@ Task<> Proxy::shutdown(std::chrono::milliseconds grace) {
   grace_ends.async_wait([core = core_](boost::system::error_code error) {
     if (!error) core->enter(Edge::Phase::breaking_off);
   });
-  co_await core_->edge.tasks.wait();
+  co_await core_->edge.flows.wait();
   grace_ends.cancel();
   core_->edge.poller->stop();
 }

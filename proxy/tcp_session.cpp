@@ -25,8 +25,9 @@ TcpSession::TcpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
       to_client_(edge.buffers),
       relay_(to_machine_, to_client_) {}
 
-Task<> TcpSession::run() {
-  Dialled machine = co_await dial(edge_, *this, {.host = arrival.server_name});
+Flow<> TcpSession::run() {
+  Dialled machine;
+  co_await dial(edge_, *this, {.host = arrival.server_name}, machine);
   connect_ = edge_.poller->now() - arrived_;
   if (machine.outcome != Dialled::Outcome::connected) {
     record(machine, true);

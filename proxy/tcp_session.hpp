@@ -12,7 +12,7 @@ class TcpSession final : public Session {
   TcpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
 
   /// Ends when both directions have, or with a reset for the client when no machine takes the connection.
-  Task<> run();
+  Flow<> run();
 
   bool client_left() override { return client().broken(); }
 

@@ -22,7 +22,7 @@ class Presence {
 
 }  // namespace
 
-Task<> welcome(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
+Flow<> welcome(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
   Presence presence(edge);
   edge.adopt_published();
   const PublishedPort* port = edge.snapshot->find_port(arrival.listener);

@@ -38,7 +38,7 @@ http1::BodyScanner scanner_for(const http1::ResponseHead& head, bool to_head_req
   return BodyScanner::until_close();
 }
 
-Task<> serve_stream(Edge& edge, Arrival arrival, std::unique_ptr<Channel> channel) {
+Flow<> serve_stream(Edge& edge, Arrival arrival, std::unique_ptr<Channel> channel) {
   HttpSession session(edge, std::move(arrival), std::move(channel));
   edge.sessions.push_back(session);
   co_await session.run();
@@ -62,7 +62,7 @@ ServerConnection::~ServerConnection() {
   abandon();
 }
 
-Task<> ServerConnection::run(std::string_view already_read) {
+Flow<> ServerConnection::run(std::string_view already_read) {
   bool going_on = already_read.empty() || feed(already_read);
   while (going_on && !must_stop()) {
     if (edge_.phase != Edge::Phase::serving && !std::exchange(said_goodbye_, true)) submit_goaway();
@@ -87,7 +87,7 @@ bool ServerConnection::look_at_clock() {
   return false;
 }
 
-Task<> ServerConnection::linger() {
+Flow<> ServerConnection::linger() {
   if (client_left()) co_return;
   client().shutdown_write();
   deadline.set_after(kLingerLimit);
@@ -150,7 +150,7 @@ void ServerConnection::serve(Stream& stream) {
   stream.note_readable();
   Arrival how = arrival;
   how.http2 = true;
-  edge_.tasks.spawn("stream", serve_stream(edge_, std::move(how), std::move(channel)));
+  edge_.flows.start(serve_stream(edge_, std::move(how), std::move(channel)));
 }
 
 bool ServerConnection::submit_head(Stream& stream, std::string_view bytes) {
@@ -224,7 +224,7 @@ void ServerConnection::end_idle_channels() {
 
 }  // namespace h2
 
-Task<> serve_http2(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read) {
+Flow<> serve_http2(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read) {
   h2::ServerConnection session(edge, std::move(arrival), std::move(client));
   edge.sessions.push_back(session);
   co_await session.run(already_read);

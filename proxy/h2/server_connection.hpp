@@ -16,7 +16,7 @@ class ServerConnection final : public Session, private Connection {
   ~ServerConnection() override;
 
   /// `already_read`: what the client has sent so far. Ends when the connection does.
-  Task<> run(std::string_view already_read);
+  Flow<> run(std::string_view already_read);
 
   bool client_left() override { return client().broken() || client().peer_ended(); }
 
@@ -25,7 +25,7 @@ class ServerConnection final : public Session, private Connection {
 
   bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
   bool look_at_clock();
-  Task<> linger();
+  Flow<> linger();
 
   void on_head(Stream& stream, const HeadText& head, bool ends) override;
   bool submit_head(Stream& stream, std::string_view head) override;
@@ -47,6 +47,6 @@ namespace flylocal::proxy {
 
 /// Serves a client that speaks HTTP/2, by ALPN or with prior knowledge (RFC 9113 3.2 and 3.3). `already_read` begins
 /// with the client's preface, or is empty; it is used up before the first wait.
-Task<> serve_http2(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read);
+Flow<> serve_http2(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read);
 
 }  // namespace flylocal::proxy

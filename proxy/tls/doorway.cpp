@@ -86,23 +86,23 @@ class Doorway final : public Session {
       : Session(*edge.poller, std::move(how), std::move(client)), edge_(edge) {}
 
   /// True: the client is through.
-  Task<bool> run(bool postgres);
+  Flow<bool> run(bool postgres);
   bool client_left() override { return client().broken() || client().peer_ended(); }
   TlsSocket& tls() { return static_cast<TlsSocket&>(client()); }
 
  private:
-  Task<bool> read_more();
-  Task<bool> open_postgres();
-  Task<bool> shake_hands();
-  Task<> answer_plain();
-  Task<> refuse(std::string text);
-  Task<> refuse_postgres(PostgresOpening opening);
+  Flow<bool> read_more();
+  Flow<bool> open_postgres();
+  Flow<bool> shake_hands();
+  Flow<> answer_plain();
+  Flow<> refuse(std::string text);
+  Flow<> refuse_postgres(PostgresOpening opening);
   bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off || deadline.passed(); }
 
   Edge& edge_;
 };
 
-Task<bool> Doorway::run(bool postgres) {
+Flow<bool> Doorway::run(bool postgres) {
   deadline.set_after(edge_.options.tls_handshake_limit);
   if (postgres) {
     const bool goes_on = co_await open_postgres();
@@ -121,7 +121,7 @@ Task<bool> Doorway::run(bool postgres) {
 }
 
 /// False: nothing more comes, or nobody waits for it any longer.
-Task<bool> Doorway::read_more() {
+Flow<bool> Doorway::read_more() {
   for (;;) {
     const Transfer got = tls().read_early();
     if (got.status == Transfer::Status::moved) co_return true;
@@ -133,7 +133,7 @@ Task<bool> Doorway::read_more() {
 }
 
 /// True: TLS comes next.
-Task<bool> Doorway::open_postgres() {
+Flow<bool> Doorway::open_postgres() {
   for (;;) {
     const PostgresOpening opening = read_postgres_opening(tls().early());
     if (opening == PostgresOpening::tls_hello) co_return true;
@@ -155,7 +155,7 @@ Task<bool> Doorway::open_postgres() {
   }
 }
 
-Task<> Doorway::refuse_postgres(PostgresOpening opening) {
+Flow<> Doorway::refuse_postgres(PostgresOpening opening) {
   constexpr std::string_view kHint = "Add sslmode=require to the connection's parameters.";
   std::string text;
   switch (opening) {
@@ -175,7 +175,7 @@ Task<> Doorway::refuse_postgres(PostgresOpening opening) {
   co_await refuse(std::move(text));
 }
 
-Task<bool> Doorway::shake_hands() {
+Flow<bool> Doorway::shake_hands() {
   tls().begin_handshake([this](std::string_view name) { return choose(*edge_.snapshot, arrival.listener, name); });
   for (;;) {
     const TlsSocket::Shake shake = tls().shake_hands();
@@ -197,7 +197,7 @@ Task<bool> Doorway::shake_hands() {
   }
 }
 
-Task<> Doorway::answer_plain() {
+Flow<> Doorway::answer_plain() {
   PlainRequest request;
   while ((request = read_plain_request(tls().early())).state == PlainRequest::State::incomplete) {
     if (tls().early().size() == kBufferSize) co_return client().reset();
@@ -210,7 +210,7 @@ Task<> Doorway::answer_plain() {
   co_await refuse(plain_request_refusal(request, port && port->handlers.http));
 }
 
-Task<> Doorway::refuse(std::string text) {
+Flow<> Doorway::refuse(std::string text) {
   const Transfer told = tls().write_plain(text);
   if (told.status != Transfer::Status::moved) co_return;
   client().shutdown_write();
@@ -224,7 +224,7 @@ Task<> Doorway::refuse(std::string text) {
 
 }  // namespace
 
-Task<Entered> enter(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
+Flow<Entered> enter(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
   Entered entered;
   const PublishedPort* port = edge.snapshot->find_port(arrival.listener);
   if (!port || !edge.leaves) co_return entered;

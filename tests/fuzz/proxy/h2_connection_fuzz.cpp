@@ -49,8 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Edge edge(context.get_executor(), Options{});
   edge.poller->start();
   Wakeup nobody(*edge.poller);
-  edge.tasks.spawn("client", serve_http2(edge, {}, std::make_unique<SilentChannel>(*edge.poller, nobody), bytes));
-  for (int rounds = 0; edge.tasks.size() > 0; ++rounds) {
+  edge.flows.start(serve_http2(edge, {}, std::make_unique<SilentChannel>(*edge.poller, nobody), bytes));
+  for (int rounds = 0; edge.flows.size() > 0; ++rounds) {
     if (rounds > 1000) std::abort();
     context.restart();
     context.poll();
