@@ -35,11 +35,19 @@ bool is_control(char c) {
   return (octet < 0x20 && octet != '\t') || octet == 0x7f;
 }
 
-/// Whether one of eight octets may be a control character; a tab counts as one.
-bool may_have_control(const char* octets) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+// One in each of eight octets.
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+
+std::uint64_t eight_octets(const char* octets) {
   std::uint64_t word;
   std::memcpy(&word, octets, sizeof word);
+  return word;
+}
+
+/// Whether one of eight octets may be a control character; a tab counts as one.
+bool may_have_control(const char* octets) {
+  constexpr std::uint64_t kHighs = 0x80 * kOnes;
+  const std::uint64_t word = eight_octets(octets);
   const std::uint64_t deletes = word ^ (0x7f * kOnes);
   return ((((word - 0x20 * kOnes) & ~word) | ((deletes - kOnes) & ~deletes)) & kHighs) != 0;
 }
@@ -67,9 +75,11 @@ bool is_target(std::string_view text) {
 
 std::string_view trim(std::string_view text) {
   auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  while (begin < end && blank(*begin)) ++begin;
+  while (begin < end && blank(end[-1])) --end;
+  return {begin, static_cast<std::size_t>(end - begin)};
 }
 
 char lower(char c) {
@@ -138,10 +148,32 @@ constexpr KnownFieldsByLength sort_by_length() {
 constexpr KnownFieldsByLength kByLength = sort_by_length();
 static_assert(kByLength.begin[kLongestKnownName + 1] == std::size(kKnownFields));
 
+// The bit that upper case letters lack.
+constexpr char kCaseBit = 0x20;
+static_assert(std::all_of(std::begin(kKnownFields), std::end(kKnownFields), [](const KnownField& known) {
+  return std::all_of(known.name.begin(), known.name.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+}));
+
+/// Compares a name of token characters with a known one of the same length, eight octets at a time. With the case bit
+/// set an upper case letter is its lower case one, and no other token character becomes a letter or a hyphen.
+bool is_same_name(std::string_view name, std::string_view known) {
+  constexpr std::size_t kStep = sizeof(std::uint64_t);
+  if (name.size() < kStep) {
+    return std::equal(name.begin(), name.end(), known.begin(), [](char a, char b) { return (a | kCaseBit) == b; });
+  }
+  const auto is_same_at = [&](std::size_t at) {
+    return (eight_octets(name.data() + at) | kCaseBit * kOnes) == eight_octets(known.data() + at);
+  };
+  for (std::size_t at = 0; at + kStep <= name.size(); at += kStep) {
+    if (!is_same_at(at)) return false;
+  }
+  return is_same_at(name.size() - kStep);
+}
+
 FieldId identify(std::string_view name) {
   if (name.size() > kLongestKnownName) return FieldId::other;
   for (std::size_t i = kByLength.begin[name.size()]; i < kByLength.begin[name.size() + 1]; ++i) {
-    if (equals_ignoring_case(name, kByLength.fields[i].name)) return kByLength.fields[i].id;
+    if (is_same_name(name, kByLength.fields[i].name)) return kByLength.fields[i].id;
   }
   return FieldId::other;
 }
@@ -230,20 +262,20 @@ void reset(Fields& fields) {
   fields.upgrade = {};
 }
 
-/// Takes the first line off `bytes`. The line's end has been found to exist.
-std::optional<HeadError> take_line(std::string_view& bytes, std::string_view& line) {
+/// Takes the first line off `bytes`. The line's end has been found to exist. False: it is a line feed alone.
+bool take_line(std::string_view& bytes, std::string_view& line) {
   const auto* feed = static_cast<const char*>(std::memchr(bytes.data(), '\n', bytes.size()));
-  auto size = static_cast<std::size_t>(feed - bytes.data());
-  if (size == 0 || feed[-1] != '\r') return kBareLineFeed;
-  line = bytes.substr(0, size - 1);
-  bytes.remove_prefix(size + 1);
-  return {};
+  const auto size = static_cast<std::size_t>(feed - bytes.data());
+  if (size == 0 || feed[-1] != '\r') return false;
+  line = {bytes.data(), size - 1};
+  bytes = {feed + 1, bytes.size() - size - 1};
+  return true;
 }
 
 std::optional<HeadError> parse_fields(std::string_view bytes, Version version, Fields& fields) {
   for (;;) {
     std::string_view line;
-    if (auto error = take_line(bytes, line)) return error;
+    if (!take_line(bytes, line)) return kBareLineFeed;
     if (line.empty()) break;
     if (fields.list.size() == kMaxFields)
       return HeadError{431, "there are more than 256 fields", "RFC 6585 5"};
@@ -417,7 +449,7 @@ std::optional<HeadError> parse_request_head(std::string_view bytes, RequestHead&
   reset(head.fields);
   head.host = {};
   std::string_view line;
-  if (auto error = take_line(bytes, line)) return error;
+  if (!take_line(bytes, line)) return kBareLineFeed;
   if (auto error = parse_request_line(line, head)) return error;
   if (auto error = parse_fields(bytes, head.version, head.fields)) return error;
   if (auto error = read_host(head)) return error;
@@ -427,7 +459,7 @@ std::optional<HeadError> parse_request_head(std::string_view bytes, RequestHead&
 std::optional<HeadError> parse_response_head(std::string_view bytes, ResponseHead& head) {
   reset(head.fields);
   std::string_view line;
-  if (auto error = take_line(bytes, line)) return error;
+  if (!take_line(bytes, line)) return kBareLineFeed;
   if (auto error = parse_status_line(line, head)) return error;
   return parse_fields(bytes, head.version, head.fields);
 }
