@@ -1,8 +1,8 @@
 #include "proxy/forwarded_headers.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <initializer_list>
 
 namespace flylocal::proxy {
 namespace {
@@ -10,34 +10,59 @@ namespace {
 using http1::Field;
 using http1::FieldId;
 
-void append(std::string& out, std::initializer_list<std::string_view> pieces) {
-  std::size_t size = out.size();
-  for (std::string_view piece : pieces) size += piece.size();
-  if (size > out.capacity()) out.reserve(size * 2);
-  for (std::string_view piece : pieces) out.append(piece);
+template <std::size_t kSize>
+constexpr std::size_t size_of(const char (&)[kSize]) {
+  return kSize - 1;
+}
+std::size_t size_of(std::string_view text) { return text.size(); }
+
+template <std::size_t kSize>
+char* put(char* out, const char (&text)[kSize]) {
+  return std::copy_n(text, kSize - 1, out);
+}
+char* put(char* out, std::string_view text) { return std::copy_n(text.data(), text.size(), out); }
+
+/// Appends all pieces, which are literals and views, in one go: heads consist of many short ones.
+template <class... Pieces>
+void append(std::string& out, const Pieces&... pieces) {
+  const std::size_t before = out.size();
+  out.resize(before + (size_of(pieces) + ...));
+  char* end = out.data() + before;
+  ((end = put(end, pieces)), ...);
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  append(out, {name, ": ", value, "\r\n"});
+  append(out, name, ": ", value, "\r\n");
 }
 
-void append_number(std::string& out, std::uint64_t number) {
-  char digits[20];
-  auto [end, error] = std::to_chars(digits, digits + sizeof digits, number);
-  out.append(digits, end);
-}
+/// A number in digits.
+class Decimal {
+ public:
+  explicit Decimal(std::uint64_t number) : end_(std::to_chars(digits_.data(), digits_.data() + digits_.size(), number).ptr) {}
+  operator std::string_view() const { return {digits_.data(), static_cast<std::size_t>(end_ - digits_.data())}; }
 
-void append_hex(std::string& out, std::uint64_t number) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  char digits[16];
-  for (int i = 15; i >= 0; --i, number >>= 4) digits[i] = kDigits[number & 15];
-  out.append(digits, sizeof digits);
-}
+ private:
+  std::array<char, 20> digits_;
+  const char* end_;
+};
+
+/// All 64 bits in hexadecimal digits.
+class Hex {
+ public:
+  explicit Hex(std::uint64_t number) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    for (std::size_t i = digits_.size(); i-- > 0; number >>= 4) digits_[i] = kDigits[number & 15];
+  }
+  operator std::string_view() const { return {digits_.data(), digits_.size()}; }
+
+ private:
+  std::array<char, 16> digits_;
+};
 
 /// The members that earlier hops put into a list field, each followed by ", ".
 void append_earlier_members(std::string& out, const http1::Fields& fields, FieldId id) {
   for (const Field& field : fields.list) {
-    if (field.id == id && !field.value.empty()) append(out, {field.value, ", "});
+    if (field.id == id && !field.value.empty()) append(out, field.value, ", ");
   }
 }
 
@@ -128,7 +153,7 @@ bool passes_to_client(const Field& field, bool pristine) {
 void append_field_of_compressed(std::string& out, const Field& field) {
   if (http1::equals_ignoring_case(field.name, "accept-ranges")) return;
   const bool is_strong = http1::equals_ignoring_case(field.name, "etag") && field.value.starts_with('"');
-  append(out, {field.name, is_strong ? ": W/" : ": ", field.value, "\r\n"});
+  append(out, field.name, std::string_view(is_strong ? ": W/" : ": "), field.value, "\r\n");
 }
 
 bool says_that_it_varies(const http1::ResponseHead& head) {
@@ -146,13 +171,11 @@ void append_received_fields(std::string& out, const http1::RequestHead& head) {
 
 void append_request_framing(std::string& out, const http1::RequestHead& head) {
   if (head.fields.chunked) {
-    out += "Transfer-Encoding: chunked\r\n";
+    append(out, "Transfer-Encoding: chunked\r\n");
   } else if (head.fields.content_length) {
-    out += "Content-Length: ";
-    append_number(out, *head.fields.content_length);
-    out += "\r\n";
+    append(out, "Content-Length: ", Decimal(*head.fields.content_length), "\r\n");
   }
-  if (head.wants_upgrade()) append(out, {"Connection: Upgrade\r\nUpgrade: ", head.fields.upgrade, "\r\n"});
+  if (head.wants_upgrade()) append(out, "Connection: Upgrade\r\nUpgrade: ", head.fields.upgrade, "\r\n");
 }
 
 }  // namespace
@@ -161,47 +184,39 @@ void append_request_head(std::string& out, const http1::RequestHead& head, const
                          const RequestFacts& request) {
   const std::string_view proto = client.secure ? "https" : "http";
   const std::string_view ssl = client.secure ? "on" : "off";
-  append(out, {head.method, " ", head.target, " HTTP/1.1\r\nHost: ", head.host, "\r\n"});
+  const Decimal port(client.external_port);
+  const auto since_epoch = std::chrono::duration_cast<std::chrono::microseconds>(request.arrived.time_since_epoch());
+  append(out, head.method, " ", head.target, " HTTP/1.1\r\nHost: ", head.host, "\r\n");
   append_received_fields(out, head);
   append_request_framing(out, head);
 
-  append(out, {"Fly-Client-IP: ", client.client_ip, "\r\nX-Forwarded-For: "});
+  append(out, "Fly-Client-IP: ", client.client_ip, "\r\nX-Forwarded-For: ");
   append_earlier_members(out, head.fields, FieldId::x_forwarded_for);
-  append(out, {client.client_ip, ", ", client.dialled_ip, "\r\nFly-Forwarded-Proto: ", proto, "\r\n"});
-  // The X- twins of these are not trusted by anyone: a value that an earlier proxy gave stays.
-  if (!has(head.fields, FieldId::x_forwarded_proto)) append(out, {"X-Forwarded-Proto: ", proto, "\r\n"});
-  append(out, {"Fly-Forwarded-Ssl: ", ssl, "\r\n"});
-  if (!has(head.fields, FieldId::x_forwarded_ssl)) append(out, {"X-Forwarded-Ssl: ", ssl, "\r\n"});
-  out += "Fly-Forwarded-Port: ";
-  append_number(out, client.external_port);
-  if (!has(head.fields, FieldId::x_forwarded_port)) {
-    out += "\r\nX-Forwarded-Port: ";
-    append_number(out, client.external_port);
-  }
-  append(out,
-         {"\r\nFly-Region: ", client.edge_region, "\r\nFly-Request-Id: ", request.request_id, "\r\nVia: "});
+  // The X- twins of some fields are not trusted by anyone: a value that an earlier proxy gave stays.
+  const auto twin = [&head](FieldId id) {
+    const bool is_there = has(head.fields, id);
+    return [is_there](std::string_view piece) { return is_there ? std::string_view() : piece; };
+  };
+  const auto proto_twin = twin(FieldId::x_forwarded_proto), ssl_twin = twin(FieldId::x_forwarded_ssl),
+             port_twin = twin(FieldId::x_forwarded_port);
+  append(out, client.client_ip, ", ", client.dialled_ip,  //
+         "\r\nFly-Forwarded-Proto: ", proto, proto_twin("\r\nX-Forwarded-Proto: "), proto_twin(proto),  //
+         "\r\nFly-Forwarded-Ssl: ", ssl, ssl_twin("\r\nX-Forwarded-Ssl: "), ssl_twin(ssl),  //
+         "\r\nFly-Forwarded-Port: ", port, port_twin("\r\nX-Forwarded-Port: "), port_twin(port),  //
+         "\r\nFly-Region: ", client.edge_region, "\r\nFly-Request-Id: ", request.request_id, "\r\nVia: ");
   append_earlier_members(out, head.fields, FieldId::via);
-  append(out, {head.version == http1::Version::http10 ? "1.0 fly.io" : hop(client.http2), "\r\nFly-Traceparent: 00-"});
-  append_hex(out, request.trace_id[0]);
-  append_hex(out, request.trace_id[1]);
-  out += '-';
-  append_hex(out, request.span_id);
-  out += "-00\r\nFly-Tracestate:\r\nX-Request-Start: t=";
-  auto since_epoch =
-      std::chrono::duration_cast<std::chrono::microseconds>(request.arrived.time_since_epoch());
-  append_number(out, static_cast<std::uint64_t>(since_epoch.count()));
-  out += "\r\n\r\n";
+  append(out, head.version == http1::Version::http10 ? std::string_view("1.0 fly.io") : hop(client.http2), "\r\nFly-Traceparent: 00-",
+         Hex(request.trace_id[0]), Hex(request.trace_id[1]), "-", Hex(request.span_id),
+         "-00\r\nFly-Tracestate:\r\nX-Request-Start: t=", Decimal(static_cast<std::uint64_t>(since_epoch.count())), "\r\n\r\n");
 }
 
 void append_proxy_fields(std::string& out, const AnswerFacts& facts) {
-  append(out, {"server: ", facts.server, "\r\nvia: ", hop(facts.http2), "\r\nfly-request-id: ", facts.request_id, "\r\n"});
+  append(out, "server: ", facts.server, "\r\nvia: ", hop(facts.http2), "\r\nfly-request-id: ", facts.request_id, "\r\n");
 }
 
 void append_response_head(std::string& out, const http1::ResponseHead& head, AnswerFraming framing,
                           ConnectionNote connection, const AnswerFacts& facts) {
-  out += "HTTP/1.1 ";
-  append_number(out, head.status);
-  append(out, {" ", head.reason, "\r\n"});
+  append(out, "HTTP/1.1 ", Decimal(head.status), " ", head.reason, "\r\n");
   // An interim answer is not the app's answer: the proxy's fields come once, on the final one.
   const bool is_final = head.status >= 200 || head.status == 101;
   const bool pristine = facts.options && facts.options->pristine;
@@ -217,9 +232,7 @@ void append_response_head(std::string& out, const http1::ResponseHead& head, Ans
   if (!facts.coding.empty()) append_field(out, "content-encoding", facts.coding);
   if (facts.varies && !says_that_it_varies(head)) append_field(out, "vary", "Accept-Encoding");
   if (framing == AnswerFraming::content_length && head.fields.content_length) {
-    out += "content-length: ";
-    append_number(out, *head.fields.content_length);
-    out += "\r\n";
+    append(out, "content-length: ", Decimal(*head.fields.content_length), "\r\n");
   } else if (framing == AnswerFraming::chunked) {
     out += "transfer-encoding: chunked\r\n";
   }
@@ -233,7 +246,7 @@ void append_response_head(std::string& out, const http1::ResponseHead& head, Ans
       out += "connection: close\r\n";
       break;
     case ConnectionNote::upgrade:
-      append(out, {"connection: Upgrade\r\nupgrade: ", head.fields.upgrade, "\r\n"});
+      append(out, "connection: Upgrade\r\nupgrade: ", head.fields.upgrade, "\r\n");
       break;
   }
   if (is_final && !pristine) {
@@ -241,7 +254,7 @@ void append_response_head(std::string& out, const http1::ResponseHead& head, Ans
     if (!ruled || !rule_for(facts, "via")) {
       out += "via: ";
       append_earlier_members(out, head.fields, FieldId::via);
-      append(out, {hop(facts.http2), "\r\n"});
+      append(out, hop(facts.http2), "\r\n");
     }
     if (!ruled || !rule_for(facts, "fly-request-id")) append_field(out, "fly-request-id", facts.request_id);
   }
