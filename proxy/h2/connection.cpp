@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "proxy/h2/session_memory.hpp"
 #include "proxy/http1/head.hpp"
 
 namespace flylocal::proxy::h2 {
@@ -149,8 +150,8 @@ struct Connection::Callbacks {
 
 Connection::Connection(Poller& poller, BufferPool& buffers, Turn& turn, Role role)
     : poller_(poller), buffers_(buffers), turn_(turn), role_(role), out_(buffers) {
-  auto make = role == Role::server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  if (make(&session_, Callbacks::shared(), this, Callbacks::options()) != 0) throw std::bad_alloc();
+  auto make = role == Role::server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  if (make(&session_, Callbacks::shared(), this, Callbacks::options(), session_memory()) != 0) throw std::bad_alloc();
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
 }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "proxy/io/kept_memory.hpp"
+
 /// Theory of operation. Asio's awaitables run on any executor and can be cancelled at any wait, for which each call and
 /// each wait pays with an allocation and some hundred instructions. A session needs neither: it lives on the poller's
 /// thread, waits for its Wakeup only, and is ended by being woken. A Flow is the coroutine that is left then. The
@@ -43,10 +45,6 @@ class FlowChain {
 
 namespace flow {
 
-/// Memory for frames. What is freed is kept for the next frame of about the same size.
-void* allocate(std::size_t size);
-void release(void* frame, std::size_t size);
-
 struct Ended {
   bool await_ready() const noexcept { return false; }
   template <class Promise>
@@ -57,8 +55,8 @@ struct Ended {
 };
 
 struct Promise {
-  static void* operator new(std::size_t size) { return allocate(size); }
-  static void operator delete(void* frame, std::size_t size) { release(frame, size); }
+  static void* operator new(std::size_t size) { return kept_memory::take(size); }
+  static void operator delete(void* frame, std::size_t size) { kept_memory::give_back(frame, size); }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
   Ended final_suspend() const noexcept { return {}; }
