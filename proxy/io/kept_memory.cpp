@@ -10,9 +10,9 @@ namespace {
 
 // The sanitizer has to see each piece's end.
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kLargest = 0;
+constexpr std::size_t kMostSteps = 0;
 #else
-constexpr std::size_t kLargest = 4096;
+constexpr std::size_t kMostSteps = 64;
 #endif
 constexpr std::size_t kStep = 64;
 constexpr std::uint32_t kMostOfASize = 1024;
@@ -30,7 +30,7 @@ struct Sizes {
       kept.count = kMostOfASize;  // what comes from now on is not kept
     }
   }
-  std::array<Kept, kLargest / kStep + 1> all;
+  std::array<Kept, kMostSteps + 1> all;
 };
 
 thread_local Sizes sizes;
@@ -41,7 +41,7 @@ constexpr std::size_t steps(std::size_t size) { return size == 0 ? 1 : (size + k
 }  // namespace
 
 void* take(std::size_t size) {
-  if (size > kLargest) return ::operator new(size);
+  if (steps(size) > kMostSteps) return ::operator new(size);
   Kept& kept = sizes.all[steps(size)];
   if (!kept.first) return ::operator new(steps(size) * kStep);
   --kept.count;
@@ -49,7 +49,7 @@ void* take(std::size_t size) {
 }
 
 void give_back(void* memory, std::size_t size) {
-  if (size > kLargest) return ::operator delete(memory);
+  if (steps(size) > kMostSteps) return ::operator delete(memory);
   Kept& kept = sizes.all[steps(size)];
   if (kept.count >= kMostOfASize) return ::operator delete(memory);
   *static_cast<void**>(memory) = std::exchange(kept.first, memory);
