@@ -343,11 +343,6 @@ class Search {
 
 }  // namespace
 
-std::string_view edge_region_of(const Edge& edge, const PublishedPort* port, std::string_view asked) {
-  if (!asked.empty()) return asked;
-  return port && !port->edge_region.empty() ? std::string_view(port->edge_region) : edge.options.edge_region;
-}
-
 bool has_other_machine(const Edge& edge, const Session& session, std::string_view host,
                        std::span<const std::string> broken) {
   const PublishedPort* port = edge.snapshot->find_port(session.arrival.listener);

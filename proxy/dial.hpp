@@ -73,10 +73,6 @@ struct DialRequest {
   std::span<const std::string> broken = {};
 };
 
-/// The region at whose edge a request came in, as far as it is known: what it asked for, the port's, or
-/// Options::edge_region. `port` may be null.
-std::string_view edge_region_of(const Edge& edge, const PublishedPort* port, std::string_view asked);
-
 /// Tries the machine that the balancer chooses, then the others. When all refused it tries them again, with
 /// pauses, until Options::connect_patience is over: a machine that was just started may not listen yet. It does
 /// not do so when the cause is known for every machine that refused.

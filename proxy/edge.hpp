@@ -111,6 +111,13 @@ struct Edge {
   std::atomic<bool> has_published_{false};
 };
 
+/// The region at whose edge a request came in, as far as it is known: what it asked for, the port's, or
+/// Options::edge_region. `port` may be null.
+inline std::string_view edge_region_of(const Edge& edge, const PublishedPort* port, std::string_view asked) {
+  if (!asked.empty()) return asked;
+  return port && !port->edge_region.empty() ? std::string_view(port->edge_region) : edge.options.edge_region;
+}
+
 inline void count(Stats::Counter& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
 }

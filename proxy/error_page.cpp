@@ -63,8 +63,8 @@ std::string error_line(const FailedAttempt& attempt) {
   return attempt.error == 0 ? std::string() : fmt::format("{} ({})", error_text(attempt.error), connect_code(attempt.error));
 }
 
-/// What the bind report's verdict is called on the command line.
-std::string explain_command(const Finding& finding) { return "flylocal explain " + finding.code; }
+/// Says more of a verdict of the bind report or of a code of the platform.
+std::string explain_command(std::string_view code) { return fmt::format("flylocal explain {}", code); }
 
 std::string service_line(const ErrorPage& page) {
   return page.port == 0 ? page.app : fmt::format("{}, internal port {}", page.app, page.port);
@@ -97,11 +97,12 @@ std::string render_text(const ErrorPage& page) {
     append_lines(out, "  found", attempt.finding.message);
     for (const std::string& line : attempt.finding.evidence) append_lines(out, "  seen", line);
     append_lines(out, "  fix", attempt.finding.fix);
-    if (!attempt.finding.code.empty()) append_lines(out, "  more", explain_command(attempt.finding));
+    if (!attempt.finding.code.empty()) append_lines(out, "  more", explain_command(attempt.finding.code));
   }
   for (const auto& line : page.absent) append_lines(out, "not available", line);
   for (const auto& host : page.hosts) append_lines(out, "known host", host);
   append_lines(out, "fix", page.fix);
+  if (!page.code.empty()) append_lines(out, "more", explain_command(page.code));
   append_lines(out, "request", page.request_id);
   return out;
 }
@@ -120,7 +121,7 @@ std::string json_or_null(std::string_view text) { return text.empty() ? "null" :
 std::string finding_json(const Finding& finding) {
   if (finding.code.empty()) return "null";
   return fmt::format(R"({{"code":{},"message":{},"evidence":{},"fix":{},"explain":{}}})", as_json(finding.code), as_json(finding.message),
-                     json_list(finding.evidence), json_or_null(finding.fix), as_json(explain_command(finding)));
+                     json_list(finding.evidence), json_or_null(finding.fix), as_json(explain_command(finding.code)));
 }
 
 std::string render_json(const ErrorPage& page) {
@@ -133,11 +134,11 @@ std::string render_json(const ErrorPage& page) {
                             attempt.error ? as_json(connect_code(attempt.error)) : "null", finding_json(attempt.finding));
   }
   return fmt::format(
-      R"({{"status":{},"code":{},"error":{},"fix":{},"app":{},"port":{},"attempts":[{}],"absent":{},"hosts":{},"request_id":{}}})"
+      R"({{"status":{},"code":{},"error":{},"fix":{},"app":{},"port":{},"attempts":[{}],"absent":{},"hosts":{},"explain":{},"request_id":{}}})"
       "\n",
       page.status, json_or_null(page.code), as_json(page.message), json_or_null(page.fix), json_or_null(page.app),
       page.port ? fmt::to_string(page.port) : "null", attempts, json_list(page.absent), json_list(page.hosts),
-      as_json(page.request_id));
+      page.code.empty() ? "null" : as_json(explain_command(page.code)), as_json(page.request_id));
 }
 
 // Nothing is loaded from elsewhere, and the reader's choice of light or dark is followed.
@@ -177,7 +178,7 @@ void append_html_attempt(std::string& out, const FailedAttempt& attempt) {
   if (!finding.fix.empty()) append_html_list(out, kWhatToDo, {finding.fix});
   if (!finding.code.empty())
     fmt::format_to(std::back_inserter(out), "<p class=\"dim\">Verdict <code>{}</code>; more: <code>{}</code></p>\n", as_html(finding.code),
-                   as_html(explain_command(finding)));
+                   as_html(explain_command(finding.code)));
   out += "</section>\n";
 }
 
@@ -193,6 +194,7 @@ std::string render_html(const ErrorPage& page) {
   append_html_list(out, "Not available", page.absent);
   append_html_list(out, "Known hosts", page.hosts);
   if (!page.fix.empty()) append_html_list(out, kWhatToDo, {page.fix});
+  if (!page.code.empty()) fmt::format_to(std::back_inserter(out), "<p class=\"dim\">More: <code>{}</code></p>\n", as_html(explain_command(page.code)));
   fmt::format_to(std::back_inserter(out),
                  "<footer>Request <code>{}</code>. flylocal's proxy answers here; on Fly.io the body is empty.</footer>\n</main>\n</html>\n",
                  as_html(page.request_id));

@@ -20,6 +20,8 @@ std::string_view name(ClientProtocol protocol) {
       return "HTTP/1.1";
     case ClientProtocol::http2:
       return "HTTP/2";
+    case ClientProtocol::tls:
+      return "TLS";
     default:
       return "TCP";
   }
@@ -46,7 +48,8 @@ void RequestLog::note(const RequestRecord& record) {
                   .reused = record.reused};
   const std::string_view texts[kTexts] = {record.edge_region, record.client,     record.app,    record.machine,
                                           record.region,      record.choice,     record.woken,  record.request_id,
-                                          record.method,      record.error,      record.host,   record.target};
+                                          record.method,      record.error,      record.detail, record.host,
+                                          record.target};
   std::size_t used = 0;
   for (std::size_t i = 0; i < kTexts; ++i) {
     const std::size_t longest = i == kTexts - 1 ? kTextRoom : i == kTexts - 2 ? kLongestHost : kLongestText;
@@ -84,7 +87,8 @@ std::vector<LoggedRequest> RequestLog::since(std::uint64_t number, std::size_t m
     request.total = numbers.total;
     std::string* const texts[kTexts] = {&request.edge_region, &request.client, &request.app,    &request.machine,
                                         &request.region,      &request.choice, &request.woken,  &request.request_id,
-                                        &request.method,      &request.error,  &request.host,   &request.target};
+                                        &request.method,      &request.error,  &request.detail, &request.host,
+                                        &request.target};
     std::size_t at = 0;
     for (std::size_t i = 0; i < kTexts; ++i) {
       texts[i]->assign(slot.octets.data() + at, slot.sizes[i]);

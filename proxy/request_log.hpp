@@ -11,13 +11,19 @@
 namespace flylocal::proxy {
 
 /// What a client spoke.
-enum class ClientProtocol : std::uint8_t { http10, http11, http2, tcp };
+enum class ClientProtocol : std::uint8_t {
+  http10,
+  http11,
+  http2,
+  tcp,
+  tls,  ///< a handshake that failed
+};
 
-/// "HTTP/1.0", "HTTP/1.1", "HTTP/2", "TCP".
+/// "HTTP/1.0", "HTTP/1.1", "HTTP/2", "TCP", "TLS".
 std::string_view name(ClientProtocol protocol);
 
-/// One request that is over, or one connection of a port without the http handler. The views are valid during the
-/// call only. A connection has no method, host or target, and status 0.
+/// One request that is over, or one connection of a port without the http handler, or a TLS handshake that failed. The
+/// views are valid during the call only. What is no request has no method and no target, and status 0.
 struct RequestRecord {
   std::chrono::system_clock::time_point at = {};  ///< when its head was there
   std::string_view edge_region = {};              ///< where it came in
@@ -35,6 +41,7 @@ struct RequestRecord {
   std::string_view target = {};
   std::uint16_t status = 0;   ///< 0: the client went away before there was an answer
   std::string_view error = {};     ///< the platform's code (PR03) when the proxy answered by itself or broke off
+  std::string_view detail = {};    ///< what there is to say beyond the code
   bool aborted = false;       ///< the client went away, or was broken off, before the answer's end
   std::uint32_t retries = 0;  ///< attempts on a machine beyond the first
   bool reused = false;        ///< the connection to the machine came from the pool
@@ -60,7 +67,7 @@ struct LoggedRequest {
   std::uint64_t bytes_up = 0;
   std::uint64_t bytes_down = 0;
   std::chrono::nanoseconds queue{0}, wake{0}, connect{0}, first_byte{0}, total{0};
-  std::string edge_region, client, app, machine, region, choice, woken, request_id, method, host, error;
+  std::string edge_region, client, app, machine, region, choice, woken, request_id, method, host, error, detail;
   std::string target;  ///< cut at RequestLog's room for texts
 };
 
@@ -85,7 +92,7 @@ class RequestLog {
   std::vector<LoggedRequest> since(std::uint64_t number, std::size_t most) const;
 
  private:
-  static constexpr std::size_t kTexts = 12;
+  static constexpr std::size_t kTexts = 13;
   /// Everything of a record that is no text.
   struct Numbers {
     std::chrono::system_clock::time_point at;

@@ -39,6 +39,7 @@ json::object request_json(const proxy::LoggedRequest& request) {
           {"choice", text_or_null(request.choice)},
           {"status", request.status > 0 ? json::value(request.status) : json::value(nullptr)},
           {"error", text_or_null(request.error)},
+          {"detail", text_or_null(request.detail)},
           {"aborted", request.aborted},
           {"retries", request.retries},
           {"reused", request.reused},

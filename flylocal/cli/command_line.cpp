@@ -301,8 +301,8 @@ class Program {
   void add_own() {
     CLI::App* doctor_command = command(app_, "doctor", "Try everything a sandbox needs of this host", [this] { return doctor(doctor_); });
     doctor_command->add_flag("--json", doctor_.json, "As JSON");
-    CLI::App* explain_command = command(app_, "explain", "Say what a code of the bind report means, and what to do", [this] { return explain(explain_); });
-    explain_command->add_option("CODE", explain_.code, "The code, e.g. loopback-only (default: list all)");
+    CLI::App* explain_command = command(app_, "explain", "Say what a code of the bind report or of the proxy means, and what to do", [this] { return explain(explain_); });
+    explain_command->add_option("CODE", explain_.code, "The code, e.g. loopback-only or PR03 (default: list all)");
     explain_command->add_flag("--json", explain_.json, "As JSON");
     CLI::App* name_command = command(*explain_command, "dns", "Say why a name has an address in the running sandbox, or none", [this] { return explain_name(explain_name_); });
     name_command->add_option("NAME", explain_name_.name, "The name, e.g. hello.internal")->required();

@@ -9,7 +9,7 @@
 #include "flylocal/cli/output.hpp"
 #include "flylocal/cli/sandbox_client.hpp"
 #include "flylocal/config/closest_name.hpp"
-#include "flylocal/report/explanation.hpp"
+#include "flylocal/report/proxy_code_explanation.hpp"
 
 namespace flylocal::cli {
 namespace {
@@ -54,9 +54,11 @@ json::object to_json(const Explanation& one) {
 void list_all(bool as_json) {
   json::array all;
   std::vector<std::vector<std::string>> rows{{"CODE", "MEANING"}};
-  for (const Explanation& one : report::explanations()) {
-    all.push_back(to_json(one));
-    rows.push_back({std::string(one.code), std::string(one.title)});
+  for (const auto& table_of : {report::explanations(), report::proxy_code_explanations()}) {
+    for (const Explanation& one : table_of) {
+      all.push_back(to_json(one));
+      rows.push_back({std::string(one.code), std::string(one.title)});
+    }
   }
   if (as_json) say(json::serialize(all));
   else fmt::print("{}", table(rows));
@@ -70,11 +72,13 @@ int explain(const ExplainOptions& options) {
     return kOk;
   }
   const Explanation* one = report::explain(options.code);
+  if (!one) one = report::explain_proxy_code(options.code);
   if (!one) {
     std::vector<std::string_view> codes;
     for (const Explanation& known : report::explanations()) codes.push_back(known.code);
+    for (const Explanation& known : report::proxy_code_explanations()) codes.push_back(known.code);
     const std::string_view meant = config::closest_name(options.code, codes);
-    complain(fmt::format("no verdict has the code {}; {}", options.code,
+    complain(fmt::format("there is no code {}; {}", options.code,
                          meant.empty() ? "`flylocal explain` lists them" : fmt::format("did you mean {}?", meant)));
     return kCannotRun;
   }

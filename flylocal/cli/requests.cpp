@@ -52,7 +52,8 @@ std::string request_text(const json::object& request) {
   const bool is_tcp = protocol == "TCP", secure = request.at("secure").as_bool(), aborted = request.at("aborted").as_bool();
   const std::string method = text_of(request, "method");
   // A head that was refused has none.
-  const std::string what = is_tcp          ? fmt::format("TCP {}", app)
+  const std::string what = is_tcp           ? fmt::format("TCP {}", app)
+                           : protocol == "TLS" ? fmt::format("TLS {}", text_of(request, "host"))
                            : method.empty() ? "(refused)"
                                             : fmt::format("{} {}{}{}", method, secure ? "https://" : "", text_of(request, "host"), text_of(request, "target"));
   const json::value& status = request.at("status");
@@ -66,6 +67,7 @@ std::string request_text(const json::object& request) {
   const auto note = [&notes](std::string text) {
     if (!text.empty()) notes.push_back(std::move(text));
   };
+  note(printable(text_of(request, "detail")));
   const std::string woken = text_of(request, "woken");
   note(time_text(request, woken.empty() ? "wake" : "wake of " + woken, "wake_ms"));
   note(time_text(request, "queue", "queue_ms"));
@@ -73,7 +75,7 @@ std::string request_text(const json::object& request) {
   note(time_text(request, "first byte", "first_byte_ms"));
   note(time_text(request, "total", "total_ms"));
   if (const auto retries = request.at("retries").to_number<std::uint64_t>(); retries > 0) note(fmt::format("{} {}", retries, retries == 1 ? "retry" : "retries"));
-  if (is_tcp || aborted)
+  if (is_tcp || (aborted && protocol != "TLS"))
     note(fmt::format("{} up, {} down", size_text(request.at("bytes_up").to_number<std::uint64_t>()), size_text(request.at("bytes_down").to_number<std::uint64_t>())));
   if (protocol == "HTTP/2" || protocol == "HTTP/1.0") note(protocol);
 

@@ -1,7 +1,6 @@
 #include "proxy/tls/doorway.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
@@ -97,9 +96,12 @@ class Doorway final : public Session {
   Flow<> answer_plain();
   Flow<> refuse(std::string text);
   Flow<> refuse_postgres(PostgresOpening opening);
+  void record(std::string_view code, std::string_view detail);
   bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off || deadline.passed(); }
 
   Edge& edge_;
+  const Clock::time_point arrived_ = edge_.poller->now();
+  const std::chrono::system_clock::time_point at_ = std::chrono::system_clock::now();
 };
 
 Flow<bool> Doorway::run(bool postgres) {
@@ -187,14 +189,31 @@ Flow<bool> Doorway::shake_hands() {
     }
     if (shake == TlsSocket::Shake::failed) {
       count(edge_.stats.tls_failures);
-      spdlog::debug("TLS handshake with {}: {}", address_text(arrival.client.address()), tls().failure());
+      record(tls().failure_code(), tls().failure());
       co_return false;
     }
     co_await wakeup.wait();
     if (!must_stop()) continue;
     count(edge_.stats.tls_failures);
+    if (deadline.passed()) record("PT08", "the handshake was not completed in time");
     co_return false;
   }
+}
+
+/// For the request log: a handshake that failed.
+void Doorway::record(std::string_view code, std::string_view detail) {
+  const std::string client_ip = address_text(arrival.client.address());
+  RequestRecord record;
+  record.at = at_;
+  record.edge_region = edge_region_of(edge_, edge_.snapshot->find_port(arrival.listener), {});
+  record.client = client_ip;
+  record.protocol = ClientProtocol::tls;
+  record.host = tls().server_name();
+  record.error = code;
+  record.detail = detail;
+  record.aborted = true;
+  record.total = edge_.poller->now() - arrived_;
+  edge_.log.note(record);
 }
 
 Flow<> Doorway::answer_plain() {

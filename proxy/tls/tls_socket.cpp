@@ -130,9 +130,9 @@ TlsSocket::Shake TlsSocket::shake_hands() {
   const int reason = SSL_get_error(ssl_.get(), done);
   if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return Shake::waiting;
   if (opening_->failure.empty()) {
-    if (os_error_ != 0) opening_->failure = std::strerror(os_error_);
-    else if (at_end_ && ERR_peek_error() == 0) opening_->failure = "the client closed the connection";
-    else opening_->failure = take_openssl_error();
+    const bool broke = os_error_ != 0 || (at_end_ && ERR_peek_error() == 0);
+    if (broke) opening_->failure_code = "PT07";
+    opening_->failure = os_error_ != 0 ? std::strerror(os_error_) : broke ? "the client closed the connection" : take_openssl_error();
   }
   ERR_clear_error();
   return Shake::failed;
@@ -155,8 +155,8 @@ int TlsSocket::answer_hello(int& alert) {
   std::optional<Choice> choice = opening_->choose(server_name_);
   if (!choice) {
     alert = SSL_AD_UNRECOGNIZED_NAME;
-    opening_->failure = server_name_.empty() ? "the client names no server, and there is no default one (PT06)"
-                                             : "no certificate for the name " + server_name_ + " (PT05)";
+    opening_->failure_code = server_name_.empty() ? "PT06" : "PT05";
+    opening_->failure = server_name_.empty() ? "the client names no server, and there is no default one" : "no certificate for the name " + server_name_;
     return SSL_CLIENT_HELLO_ERROR;
   }
   SSL_set_min_proto_version(ssl_.get(), choice->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);

@@ -55,6 +55,8 @@ class TlsSocket final : public Socket {
   bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
   /// Why it failed.
   const std::string& failure() const { return opening_->failure; }
+  /// The platform's code for it (platform.md 4.8).
+  std::string_view failure_code() const { return opening_->failure_code; }
 
   Transfer read(std::span<char> space) override;
   Transfer write(std::span<iovec> pieces) override;
@@ -77,6 +79,7 @@ class TlsSocket final : public Socket {
     Chooser choose;
     std::vector<std::string> alpn;
     std::string failure;
+    std::string_view failure_code = "PT04";
   };
   struct Layer;  // the BIO
 

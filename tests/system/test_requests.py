@@ -94,6 +94,18 @@ class Requests(Log):
         self.logged(lambda one: one["status"] == 400 and one["method"] == "", "the refused request")
 
 
+    def test_a_handshake_that_fails_is_shown_with_its_reason(self):
+        port = self.up.host_port(443, "hello")
+        for name, code, detail in (("nobody.example", "PT05", "no certificate"), ("hello.localhost", "PT04", "unknown ca")):
+            done = self.stage.run("curl", "-sS", "--resolve", f"{name}:{port}:127.0.0.1", f"https://{name}:{port}/")
+            self.assertNotEqual(done.returncode, 0)
+            line = self.logged(lambda one: one["protocol"] == "TLS" and one["host"] == name, "the handshake in the log")[-1]
+            self.assertEqual((line["error"], line["status"], line["aborted"]), (code, None, True))
+            self.assertIn(detail, line["detail"])
+            self.assertRegex(self.stage.flylocal("requests").stdout, rf"TLS {name} {code} aborted .*{detail}")
+            self.assertIn("certificate", self.assert_ok(self.stage.flylocal("explain", code)).stdout)
+
+
 def _readable(stream):
     return select.select([stream], [], [], 0.05)[0]
 
@@ -116,8 +128,8 @@ class ErrorPages(Log):
         self.assertEqual((attempt["machine"], attempt["address"], attempt["code"]), (machine["id"], address, "PC01"))
         self.assertEqual(attempt["finding"]["code"], "loopback-only")
         self.assertTrue(attempt["finding"]["fix"] and attempt["finding"]["evidence"])
-        explained = self.stage.flylocal(*attempt["finding"]["explain"].split()[1:])
-        self.assert_ok(explained)
+        for command in (attempt["finding"]["explain"], one["explain"]):
+            self.assert_ok(self.stage.flylocal(*command.split()[1:]))
         html = up.get(headers={"Accept": "text/html,*/*;q=0.8"}).text
         self.assertIn(machine["id"], html)
         self.assertIsNone(re.search(r"""(src|href)=["']?https?:""", html))

@@ -224,7 +224,8 @@ TEST_CASE("an error page comes in the format the client prefers, with everything
         "  fix: Call listen(8080, \"0.0.0.0\")\n"
         "       or set HOST\n"
         "  more: flylocal explain loopback-only\n"
-        "not available: m2 is stopped\n");
+        "not available: m2 is stopped\n"
+        "more: flylocal explain PR03\n");
   std::string html = render(page, PageFormat::html);
   CHECK(html.find("say &quot;&lt;b&gt;&quot;") != std::string::npos);
   CHECK(html.find("<pre class=\"fix\">Call listen(8080, &quot;0.0.0.0&quot;)\nor set HOST</pre>") != std::string::npos);
@@ -237,6 +238,6 @@ TEST_CASE("an error page comes in the format the client prefers, with everything
       R"("address":"172.19.0.2:8080","error":"Connection refused","code":"PC01","finding":{"code":"loopback-only",)"
       R"("message":"listens on 127.0.0.1 only","evidence":["node, pid 7","127.0.0.1:8080"],)"
       R"("fix":"Call listen(8080, \"0.0.0.0\")\u000aor set HOST","explain":"flylocal explain loopback-only"}}],)"
-      R"("absent":["m2 is stopped"],"hosts":[],"request_id":""})"
+      R"("absent":["m2 is stopped"],"hosts":[],"explain":"flylocal explain PR03","request_id":""})"
       "\n");
 }
