@@ -34,6 +34,8 @@ class Session
 
   /// Nobody is there any more to take an answer.
   virtual bool client_left() = 0;
+  /// This machine is going to be stopped though it is in use (platform.md 4.6).
+  virtual void on_machine_leaves(std::string_view) {}
 
   Channel& client() { return *client_; }
   /// For a session of another kind that goes on with the connection; this one is over.

@@ -140,6 +140,10 @@ std::optional<HttpSession::Step> HttpSession::take_answer_head(std::string_view 
     answer_.upgraded = true;
     begin_answer(head);
     relay_.begin();
+    if (http1::equals_ignoring_case(head.fields.upgrade, "websocket")) {
+      frames_ = std::make_unique<WebSocketFrames>();
+      answer_pump_.follow(*frames_);
+    }
     return {};
   }
   if (head.status < 200) {
@@ -237,7 +241,14 @@ HttpSession::Step HttpSession::step_answer_body() {
 }
 
 HttpSession::Step HttpSession::step_upgraded() {
-  switch (relay_.step(client(), machine_.connection->channel())) {
+  Channel& machine = machine_.connection->channel();
+  Relay::Outcome outcome = relay_.step(client(), machine);
+  if (owes_farewell_ && outcome == Relay::Outcome::waiting && frames_->between_frames()) {
+    owes_farewell_ = false;
+    answer_pump_.prefix() += kGoingAway;
+    outcome = relay_.step(client(), machine);
+  }
+  switch (outcome) {
     case Relay::Outcome::waiting:
       return Step::wait;
     case Relay::Outcome::busy:
@@ -247,7 +258,7 @@ HttpSession::Step HttpSession::step_upgraded() {
     default:
       record("");
       client().reset();
-      machine_.connection->channel().reset();
+      machine.reset();
       return Step::broken_off;
   }
 }

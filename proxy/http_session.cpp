@@ -83,6 +83,12 @@ bool HttpSession::client_left() {
   return got.status == Transfer::Status::closed || got.status == Transfer::Status::failed;
 }
 
+void HttpSession::on_machine_leaves(std::string_view machine_id) {
+  if (!frames_ || machine_.upstream->machine_id != machine_id) return;
+  owes_farewell_ = true;
+  edge_.poller->schedule(wakeup);
+}
+
 Flow<HttpSession::HeadResult> HttpSession::read_head() {
   request_pump_.clear_prefix();
   answer_pump_.clear_prefix();

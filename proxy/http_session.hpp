@@ -23,6 +23,8 @@ class HttpSession final : public Session {
   std::string_view already_read() { return request_pump_.in().bytes(); }
 
   bool client_left() override;
+  /// A WebSocket is told, between two frames.
+  void on_machine_leaves(std::string_view machine_id) override;
 
  private:
   enum class HeadResult { complete, refused, ended, http2 };
@@ -122,6 +124,8 @@ class HttpSession final : public Session {
   Pump request_pump_;
   Pump answer_pump_;
   std::unique_ptr<CompressedBody> compression_;  ///< stands in for answer_pump_.run(); null for most answers
+  std::unique_ptr<WebSocketFrames> frames_;      ///< of the machine, to a WebSocket's client; null for everything else
+  bool owes_farewell_ = false;                   ///< the client of a WebSocket has to be told that its machine leaves
   Relay relay_;
   Request request_;
   Answer answer_;

@@ -47,6 +47,12 @@ void Proxy::listen(ListenerId id, UniqueFd listening_socket) {
   });
 }
 
+void Proxy::announce_leave(std::string machine_id) {
+  asio::post(core_->edge.poller->executor(), [core = core_, id = std::move(machine_id)] {
+    for (Session& session : core->edge.sessions) session.on_machine_leaves(id);
+  });
+}
+
 Task<> Proxy::shutdown(std::chrono::milliseconds grace) {
   core_->listeners.clear();
   core_->edge.pool.clear();

@@ -58,7 +58,7 @@ struct Options {
   std::function<void(const RequestRecord&)> on_request;
 };
 
-/// Belongs to the thread that runs the executor; publish() and listen() may be called from any thread.
+/// Belongs to the thread that runs the executor; publish(), listen() and announce_leave() may be called from any thread.
 class Proxy {
  public:
   Proxy(Executor executor, Options options);
@@ -73,6 +73,10 @@ class Proxy {
   /// Accepts clients on `listening_socket` (bound, listening) for the PublishedPort of the same id. A client
   /// of a port that the snapshot does not have is turned away.
   void listen(ListenerId id, UniqueFd listening_socket);
+
+  /// Tells the clients of the machine's WebSockets that it is going away (close code 1001), so that they can leave
+  /// before it is stopped (platform.md 4.6). May be called from any thread.
+  void announce_leave(std::string machine_id);
 
   /// Closes the listening sockets and idle clients at once, lets requests in progress end until `grace` is
   /// over, then breaks them off. Ends when nothing is left. Call it once, on the proxy's thread.

@@ -23,6 +23,7 @@ void Pump::clear_prefix() {
   if (prefix_.capacity() > kKeptPrefix) prefix_.shrink_to_fit();
   prefix_written_ = 0;
   bytes_written_ = 0;
+  frames_ = nullptr;
   begin_body(http1::BodyScanner::none(), Encoding::verbatim);
 }
 
@@ -106,6 +107,7 @@ bool Pump::write(Channel& sink, Outcome& outcome) {
   prefix_written_ += of_prefix;
   ready_ -= of_body;
   body_bytes_ += of_body;
+  if (frames_) frames_->pass(in_.bytes().substr(0, of_body));
   in_.consume(of_body);
   return true;
 }

@@ -6,6 +6,7 @@
 #include "proxy/http1/body.hpp"
 #include "proxy/io/buffer.hpp"
 #include "proxy/io/channel.hpp"
+#include "proxy/websocket_frames.hpp"
 
 namespace flylocal::proxy {
 
@@ -48,6 +49,9 @@ class Pump {
   std::uint64_t bytes_written() const { return bytes_written_; }
   /// Begins a message without body; prefix() keeps its memory.
   void clear_prefix();
+  /// Tells `frames` what is written of the body, until clear_prefix(); what is appended to prefix() meanwhile goes out
+  /// before the rest.
+  void follow(WebSocketFrames& frames) { frames_ = &frames; }
   /// Writes the prefix again from its first byte, to another sink.
   void rewind_prefix() { prefix_written_ = 0; }
   void begin_body(http1::BodyScanner scanner, Encoding encoding);
@@ -77,6 +81,7 @@ class Pump {
   std::uint64_t bytes_written_ = 0;
   http1::BodyScanner scanner_ = http1::BodyScanner::none();
   Encoding encoding_ = Encoding::verbatim;
+  WebSocketFrames* frames_ = nullptr;
   bool ended_ = true;        ///< the last byte of the message is in prefix_ or ready_
   bool chunk_open_ = false;  ///< into_chunks: the last chunk still lacks its line end
 };

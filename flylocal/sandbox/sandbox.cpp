@@ -364,6 +364,7 @@ Task<bool> Sandbox::put_to_rest(std::shared_ptr<Machine> machine, AutostopChoice
   // The proxy's thread takes the snapshot before this; a request that chose the machine before is in its load now.
   co_await proxy_thread_->run([] { return 0; });
   if (choice.must_be_idle && load_of(*machine) > 0) co_return false;
+  proxy_->announce_leave(machine->id());
   const auto deadline = std::chrono::steady_clock::now() + kDrainPatience;
   while (load_of(*machine) > 0 && !closing_ && machine->is_started() && std::chrono::steady_clock::now() < deadline) co_await sleep_for(kDrainPace);
   if (closing_ || !machine->is_started()) co_return false;

@@ -7,6 +7,7 @@ what came back and how much; after a ping and its pong they ask to be left with 
 import glob
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -97,6 +98,27 @@ class WebSockets:
         if not os.path.isdir(os.path.join(modules, "ws")):
             self.skipTest("Node's ws is not installed")
         self.check(need("node"), str(CLIENTS / "websocket.cjs"), NODE_PATH=modules, NODE_EXTRA_CA_CERTS=ca_of(self.stage))
+
+
+@harness.as_root_and_user
+class LeavingMachine:
+    """The machine that autostop takes has a WebSocket open."""
+
+    def test_the_client_is_told_and_the_others_go_on(self):
+        if not importlib.util.find_spec("websockets"):
+            self.skipTest("Python's websockets is not installed")
+        self.up = self.stage.up(
+            self.stage.app("chat", program="chat.py", arguments="8080", toml='  auto_stop_machines = "stop"\n  min_machines_running = 0\n',
+                           project_file='[[machines]]\n  region = "ams"\n  count = 2\n'),
+            options=["--no-http-probe"])
+        harness.eventually(lambda: self.up.get().status == 426 and [one["state"] for one in self.up.machines()] == ["started", "started"],
+                           "both machines")
+        told = self.assert_ok(self.stage.run(harness.python(), str(CLIENTS / "leaving.py"), f"ws://localhost:{self.up.host_port(80)}/",
+                                             harness.binary())).stdout
+        self.assertRegex(told, r"^\d+ left with 1001, \d+ go on\n$")
+        left, staying = (int(number) for number in re.findall(r"\d+(?= left| go)", told))
+        self.assertEqual(left + staying, 16)
+        self.assertTrue(left and staying, told)
 
 
 @harness.shared_as_root_and_user

@@ -141,6 +141,8 @@ class ProxyWorld {
   Service& service() { return snapshot_.services[0]; }
   void publish() { proxy_.publish(std::make_shared<const RoutingSnapshot>(snapshot_)); }
 
+  void announce_leave(std::string machine_id) { proxy_.announce_leave(std::move(machine_id)); }
+
   Wire connect() const {
     Wire client = Wire::unconnected();
     client.connect("127.0.0.1", port_);
