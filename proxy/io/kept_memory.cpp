@@ -8,8 +8,16 @@
 namespace flylocal::proxy::kept_memory {
 namespace {
 
-// The sanitizer has to see each piece's end.
-#if defined(__SANITIZE_ADDRESS__)
+// GCC and clang say in different ways that AddressSanitizer is on, which has to see each piece's end.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FLYLOCAL_KEEPS_NO_MEMORY
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define FLYLOCAL_KEEPS_NO_MEMORY
+#endif
+
+#ifdef FLYLOCAL_KEEPS_NO_MEMORY
 constexpr std::size_t kMostSteps = 0;
 #else
 constexpr std::size_t kMostSteps = 64;
