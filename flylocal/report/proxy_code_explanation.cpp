@@ -22,7 +22,7 @@ constexpr std::string_view kWakeOnFly =
 constexpr std::string_view kSeeTheMachine =
     "`flylocal machine list` shows each machine's state, `flylocal logs` what its program said, `flylocal check` what it listens on.";
 
-// In the order of platform facts 4.8.
+// In the order of the README.
 constexpr Explanation kCodes[] = {
     {"PR01", "No machine could take a connection of a port without the http handler",
      "The client's connection was closed: no machine is started, healthy and not cordoned, or none took the connection.",

@@ -368,6 +368,11 @@ class Without(harness.Case):
         section = readme.partition("\n## The bind report\n")[2].partition("\n## ")[0]
         documented = re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.M)
         self.assertIn("loopback-only", documented)
+        section = readme.partition("\n### When a request cannot be served\n")[2].partition("\n### ")[0]
+        rows = re.findall(r"^\| (`P[A-Z]\d\d`(?:, `P[A-Z]\d\d`)*) \|", section, re.M)
+        of_proxy = [code.strip("`") for row in rows for code in row.split(", ")]
+        self.assertIn("PR03", of_proxy)
+        documented += of_proxy
         listed = json.loads(self.assert_ok(self.stage.flylocal("explain", "--json")).stdout)
         self.assertEqual([one["code"] for one in listed], documented)
         for code in documented:
