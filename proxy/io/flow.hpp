@@ -12,7 +12,8 @@
 /// each wait pays with an allocation and some hundred instructions. A session needs neither: it lives on the poller's
 /// thread, waits for its Wakeup only, and is ended by being woken. A Flow is the coroutine that is left then. The
 /// Flows that call each other form a chain; the chain knows the innermost one, which is the one to go on. It never
-/// goes on from inside of another's stack, so calls that never wait cannot use the stack up.
+/// goes on from inside of another's stack, so calls that never wait cannot use the stack up. What flylocal/base/async.hpp
+/// says of GCC 12 goes for Flows, too.
 namespace flylocal::proxy {
 
 /// The Flows of one session, of which each waits for the one that it called.

@@ -256,3 +256,28 @@ TEST_CASE("malformed answers are refused") {
   Kept<ResponseHead> head;
   CHECK(parse("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", head));
 }
+
+TEST_CASE("a field is known by its name in any case, and by no other name") {
+  const std::pair<std::string, FieldId> known[] = {{"te", FieldId::te},
+                                                   {"via", FieldId::via},
+                                                   {"upgrade", FieldId::upgrade},
+                                                   {"keep-alive", FieldId::keep_alive},
+                                                   {"content-length", FieldId::content_length},
+                                                   {"x-forwarded-for", FieldId::x_forwarded_for},
+                                                   {"proxy-connection", FieldId::proxy_connection},
+                                                   {"transfer-encoding", FieldId::transfer_encoding}};
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  for (const auto& [name, id] : known) {
+    for (std::size_t at = 0; at < name.size(); ++at) {
+      for (int octet = 0; octet < 256; ++octet) {
+        std::string changed = name;
+        changed[at] = static_cast<char>(octet);
+        const std::string line = changed + ": 1";
+        Field field;
+        if (parse_field_line(line, field) || field.name != changed) continue;  // no name at all, or a colon in it
+        INFO(line);
+        CHECK((field.id == id) == (lower(changed[at]) == name[at]));
+      }
+    }
+  }
+}
