@@ -1,5 +1,7 @@
-"""A WebSocket server of Python's websockets: sends each message back; "leave CODE" closes with that code."""
+"""A WebSocket server of Python's websockets: sends each message back; "leave CODE" closes with that code. A signal ends it without a
+word to its clients."""
 import asyncio
+import signal
 import sys
 
 import websockets
@@ -18,4 +20,6 @@ async def main():
         await asyncio.Future()
 
 
+# asyncio would make an exception of it, on which websockets tells the clients by itself.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 asyncio.run(main())
