@@ -317,8 +317,8 @@ def wrong_verdicts(case, truth, machine, sockets):
         if result["code"] not in fitting:
             wrong.append(f"{path} code is {result['code']}, not {' or '.join(sorted(fitting))}")
     if truth.proxy:
-        wrong += [f"{one['path']} is a problem: {one['code']}" for one in machine["results"]
-                  if one["severity"] == "problem" and one is not results.get(needed)]
+        wrong += [f"{one['path']} is a problem: {one['code']} ({'; '.join([one['target'], one['message'], *one['evidence']])})"
+                  for one in machine["results"] if one["severity"] == "problem" and one is not results.get(needed)]
     if case.outcome.starts:
         here = {one for one in sockets if one[2] == case.port}
         told = {(one["protocol"], plain(one["address"]), one["port"]) for one in machine["listeners"]

@@ -1,6 +1,6 @@
 """The truth about who reaches a machine: real attempts from where Fly Proxy and 6PN are, made without flylocal's help.
 
-A forked child enters the network namespace in which flylocal's proxy and backbone threads live, and connects from there.
+A forked child enters the network namespace in which flylocal's proxy thread lives, and connects from there.
 Nothing of this goes through flylocal's own code: not the way in, not the connects, not the judgement.
 """
 import ctypes
@@ -56,9 +56,9 @@ def backbone_of(pid):
     """The /proc directory of the namespaces that flylocal's proxy works in."""
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/comm") as file:
-            if file.read().strip() in ("proxy", "backbone"):
+            if file.read().strip() == "proxy":  # the backbone's own thread visits the machines
                 return f"/proc/{pid}/task/{thread}/ns"
-    raise RuntimeError(f"process {pid} has no thread that is called proxy or backbone")
+    raise RuntimeError(f"process {pid} has no thread that is called proxy")
 
 
 def _enter(namespaces):

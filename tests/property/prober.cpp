@@ -48,8 +48,8 @@ int open_namespace(const std::string& path) {
   return fd;
 }
 
-/// The threads of `pid` that are in the backbone's network namespace have these names.
-std::string backbone_thread(const std::string& pid) {
+/// The thread of `pid` that is always in the backbone's network namespace: the one that is called backbone visits the machines.
+std::string proxy_thread(const std::string& pid) {
   const std::string tasks = "/proc/" + pid + "/task";
   DIR* directory = ::opendir(tasks.c_str());
   if (!directory) give_up(tasks);
@@ -57,18 +57,18 @@ std::string backbone_thread(const std::string& pid) {
   while (const dirent* entry = ::readdir(directory)) {
     std::string name;
     std::getline(std::ifstream(tasks + "/" + entry->d_name + "/comm"), name);
-    if (name == "backbone" || name == "proxy") found = tasks + "/" + entry->d_name;
+    if (name == "proxy") found = tasks + "/" + entry->d_name;
   }
   ::closedir(directory);
   if (found.empty()) {
     errno = ENOENT;
-    give_up("a thread named backbone");
+    give_up("a thread named proxy");
   }
   return found;
 }
 
 void enter(const std::string& pid) {
-  const int network = open_namespace(backbone_thread(pid) + "/ns/net");
+  const int network = open_namespace(proxy_thread(pid) + "/ns/net");
   const int user = open_namespace("/proc/" + pid + "/ns/user");
   struct stat theirs, own;
   if (::fstat(user, &theirs) != 0 || ::stat("/proc/self/ns/user", &own) != 0) give_up("stat");
