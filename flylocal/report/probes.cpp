@@ -13,7 +13,11 @@ namespace {
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
 
-constexpr auto kConnectLimit = 2s;
+/// One that has no room for a connection at this moment drops the SYN, and the kernel would ask it again after one second
+/// and after three. Whoever is asked five times in two seconds and never has room does not accept.
+constexpr auto kTryLimit = 400ms;
+constexpr int kTries = 5;
+constexpr auto kHelloLimit = 2s;
 constexpr auto kDatagramLimit = 500ms;
 constexpr int kDatagrams = 3;
 
@@ -39,18 +43,27 @@ Task<flylocal::Result<UniqueFd>> open_socket(const Origin& origin, Endpoint targ
   });
 }
 
-/// Connects `socket`, which is opened here.
-Task<Reach> connect(const Origin& origin, asio::ip::tcp::endpoint target, TcpSocket& socket) {
+Task<Reach> try_to_connect(const Origin& origin, asio::ip::tcp::endpoint target, TcpSocket& socket) {
   auto fd = co_await open_socket(origin, target, SOCK_STREAM);
   if (!fd) {
     spdlog::warn("probe of {}: {}", target.address().to_string(), fd.error().message);
     co_return Reach::kUntried;
   }
   socket.assign(target.protocol(), fd->release());
-  Timer limit(socket.get_executor(), kConnectLimit);
+  Timer limit(socket.get_executor(), kTryLimit);
   auto outcome = co_await (socket.async_connect(target, as_result) || limit.async_wait(as_result));
   if (outcome.index() == 1) co_return Reach::kTimedOut;
   co_return std::get<0>(std::get<0>(outcome)) ? Reach::kRefused : Reach::kReachable;
+}
+
+/// Connects `socket`, which is opened here.
+Task<Reach> connect(const Origin& origin, asio::ip::tcp::endpoint target, TcpSocket& socket) {
+  Reach reach = Reach::kTimedOut;
+  for (int tries = 0; tries < kTries && reach == Reach::kTimedOut; ++tries) {
+    socket = TcpSocket(socket.get_executor());
+    reach = co_await try_to_connect(origin, target, socket);
+  }
+  co_return reach;
 }
 
 /// Reads until `understand` has an answer from what came, the other side has ended, or the limit.
@@ -158,7 +171,7 @@ Task<bool> takes_tls(const Origin& origin, asio::ip::tcp::endpoint target) {
   if (reach != Reach::kReachable) co_return false;
   const std::string hello = tls_client_hello();
   std::string octets;
-  Timer limit(socket.get_executor(), kConnectLimit);
+  Timer limit(socket.get_executor(), kHelloLimit);
   auto talk = [&]() -> Task<> {
     (void)co_await asio::async_write(socket, asio::buffer(hello), as_result);
     co_await read_until_understood(socket, octets, [](std::string_view so_far, bool) { return so_far.size() >= 2; });

@@ -23,7 +23,8 @@ struct Origin {
   asio::ip::address source;
 };
 
-/// Connects, and closes at once when that worked.
+/// Connects, and closes at once when that worked. Like all that is asked here over TCP it tries for two seconds to get
+/// through to a listener without room.
 Task<Reach> knock(const Origin& origin, asio::ip::tcp::endpoint target);
 
 /// What a server says first, unasked, in `limit`; empty: nothing.
