@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,8 +72,9 @@ struct LoggedRequest {
   std::string target;  ///< cut at RequestLog's room for texts
 };
 
-/// The last kSlots requests: a ring of slots of a fixed size, so that a note costs no allocation and no lock. All but
-/// end() belongs to the proxy's thread.
+/// The last kSlots requests: a ring of slots and another one of their texts, so that a note costs no allocation and no
+/// lock. Both are longer than a cache; they are written from front to back, which a processor sees and is ready for.
+/// All but end() belongs to the proxy's thread.
 class RequestLog {
  public:
   static constexpr std::size_t kSlots = 4096;
@@ -80,7 +82,7 @@ class RequestLog {
   /// host names and methods that nobody has.
   static constexpr std::size_t kTextRoom = 768;
 
-  RequestLog() { slots_.reserve(kSlots); }
+  RequestLog();
 
   void note(const RequestRecord& record);
 
@@ -93,6 +95,8 @@ class RequestLog {
 
  private:
   static constexpr std::size_t kTexts = 13;
+  /// Holds the texts of kSlots requests, whatever their sizes: none of them lies across its end.
+  static constexpr std::size_t kTextRing = (kSlots + 1) * kTextRoom;
   /// Everything of a record that is no text.
   struct Numbers {
     std::chrono::system_clock::time_point at;
@@ -105,11 +109,12 @@ class RequestLog {
   };
   struct Slot {
     Numbers numbers;
+    std::uint32_t text_begin;  ///< of its texts in texts_, one behind the other
     std::array<std::uint16_t, kTexts> sizes;
-    // The texts one behind the other: what a slot does not use is not touched.
-    std::array<char, kTextRoom> octets;
   };
   std::vector<Slot> slots_;
+  std::unique_ptr<char[]> texts_;  ///< of kTextRing
+  std::size_t texts_end_ = 0;      ///< where the next texts begin
   std::atomic<std::uint64_t> next_{0};
 };
 

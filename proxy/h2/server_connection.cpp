@@ -1,5 +1,6 @@
 #include "proxy/h2/server_connection.hpp"
 
+#include "proxy/h2/answer_head.hpp"
 #include "proxy/http_session.hpp"
 
 namespace flylocal::proxy {
@@ -7,34 +8,17 @@ namespace h2 {
 namespace {
 
 using namespace std::chrono_literals;
-using http1::FieldId;
 
 // After the last answer: closing with unread bytes would reset it under the client's eyes.
 constexpr auto kLingerLimit = 1s;
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 
-bool passes(const http1::Field& answer_field) {
-  switch (answer_field.id) {
-    // RFC 9113 8.2.2: HTTP/2 says these in other ways.
-    case FieldId::connection:
-    case FieldId::keep_alive:
-    case FieldId::proxy_connection:
-    case FieldId::transfer_encoding:
-    case FieldId::upgrade:
-      return false;
-    default:
-      return !answer_field.named_by_connection &&
-             // RFC 8441 5.1
-             !http1::equals_ignoring_case(answer_field.name, "sec-websocket-accept");
-  }
-}
-
 /// RFC 9112 6.3, for an answer of our own core.
-http1::BodyScanner scanner_for(const http1::ResponseHead& head, bool to_head_request) {
+http1::BodyScanner scanner_for(const AnswerHead& head, bool to_head_request) {
   using http1::BodyScanner;
   if (to_head_request || head.status == 204 || head.status == 304) return BodyScanner::none();
-  if (head.fields.chunked) return BodyScanner::chunked();
-  if (head.fields.content_length) return BodyScanner::length(*head.fields.content_length);
+  if (head.chunked) return BodyScanner::chunked();
+  if (head.content_length) return BodyScanner::length(*head.content_length);
   return BodyScanner::until_close();
 }
 
@@ -155,24 +139,15 @@ void ServerConnection::serve(Stream& stream) {
 
 bool ServerConnection::submit_head(Stream& stream, std::string_view bytes) {
   // One thread runs the proxy; the memory is used within this call only.
-  thread_local http1::ResponseHead head;
-  thread_local std::vector<nghttp2_nv> fields;
-  if (http1::parse_response_head(bytes, head)) return false;
+  thread_local AnswerHead head;
+  if (!head.read(bytes)) return false;
   bool upgraded = head.status == 101;
   if (upgraded && !stream.may_upgrade_) return false;
-  // RFC 8441 5: 200 takes the place of 101.
-  std::string_view status = upgraded ? "200" : bytes.substr(9, 3);
-  fields.clear();
-  fields.push_back(field(":status", status));
-  for (const http1::Field& line : head.fields.list) {
-    // It is never the same twice: no place for it in the table.
-    if (passes(line)) fields.push_back(field(line.name, line.value, line.id != FieldId::fly_request_id));
-  }
   if (head.status < 200 && !upgraded) {
-    return nghttp2_submit_headers(session(), NGHTTP2_FLAG_NONE, stream.id_, nullptr, fields.data(), fields.size(),
-                                  nullptr) == 0;
+    return nghttp2_submit_headers(session(), NGHTTP2_FLAG_NONE, stream.id_, nullptr, head.fields.data(),
+                                  head.fields.size(), nullptr) == 0;
   }
-  stream.tells_close_ = head.fields.connection_close;
+  stream.tells_close_ = head.connection_close;
   stream.scanner_ = upgraded ? http1::BodyScanner::until_close() : scanner_for(head, stream.is_head_request_);
   stream.out_state_ = stream.scanner_.ended() ? Stream::Out::ended : Stream::Out::body;
   if (upgraded) {
@@ -181,7 +156,7 @@ bool ServerConnection::submit_head(Stream& stream, std::string_view bytes) {
   }
   nghttp2_data_provider body = body_of(stream);
   bool ends = stream.out_state_ == Stream::Out::ended;
-  return nghttp2_submit_response(session(), stream.id_, fields.data(), fields.size(), ends ? nullptr : &body) == 0;
+  return nghttp2_submit_response(session(), stream.id_, head.fields.data(), head.fields.size(), ends ? nullptr : &body) == 0;
 }
 
 void ServerConnection::after_write(Stream& stream) {

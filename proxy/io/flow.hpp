@@ -68,6 +68,7 @@ struct Promise {
 
   FlowChain* chain = nullptr;
   std::coroutine_handle<> caller;
+  const Promise* outer = nullptr;  ///< the caller's
   std::exception_ptr failure;
 };
 
@@ -101,6 +102,7 @@ class [[nodiscard]] Flow {
     void await_suspend(std::coroutine_handle<Promise> caller) noexcept {
       FlowChain* const chain = caller.promise().chain;
       called.promise().caller = caller;
+      called.promise().outer = &caller.promise();
       called.promise().chain = chain;
       chain->pass_to(called);
     }

@@ -13,6 +13,8 @@ namespace {
 constexpr int kEventsPerRound = 256;
 // Other work on the io_context gets its turn at least after so many rounds.
 constexpr int kRoundsPerVisit = 32;
+// Of so many events ahead the socket is fetched into the cache.
+constexpr int kSocketsAhead = 8;
 
 int open_epoll() {
   int fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -90,13 +92,17 @@ bool Poller::run_round() {
   std::array<epoll_event, kEventsPerRound> events;
   int count = ::epoll_wait(epoll_fd_, events.data(), kEventsPerRound, 0);
   now_ = Clock::now();
-  for (int i = 0; i < count; ++i) static_cast<Socket*>(events[i].data.ptr)->note(events[i].events);
+  for (int i = 0; i < count; ++i) {
+    if (i + kSocketsAhead < count) __builtin_prefetch(events[i + kSocketsAhead].data.ptr);
+    static_cast<Socket*>(events[i].data.ptr)->note(events[i].events);
+  }
   if (turns_.empty()) return false;
   Turns round;
   round.swap(turns_);
   while (!round.empty() && !stopped_) {
     Turn& turn = round.front();
     round.pop_front();
+    if (!round.empty()) round.front().expect();
     turn.take_turn();
   }
   return true;

@@ -30,6 +30,9 @@ class Turn
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual void take_turn() = 0;
+  /// It will be the next one to take its turn. Meanwhile its memory may come into the cache, which is too small for
+  /// all sessions of a busy proxy.
+  virtual void expect() const {}
 
  protected:
   Turn() = default;

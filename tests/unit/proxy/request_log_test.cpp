@@ -41,6 +41,18 @@ TEST_CASE("the log gives back what was noted, and the newest only once it is ful
   CHECK(log.since(RequestLog::kSlots + 10, 100).empty());
 }
 
+TEST_CASE("texts of the greatest size take nothing from other requests") {
+  RequestLog log;
+  const auto target = [](std::uint64_t i) { return fmt::format("/{}{}", i, std::string(i % 3 == 0 ? 10'000 : 10 * (i % 70), 'x')); };
+  for (std::uint64_t i = 0; i < 3 * RequestLog::kSlots; ++i) log.note({.app = "hello", .target = target(i)});
+  const auto kept = log.since(0, RequestLog::kSlots + 1);
+  REQUIRE(kept.size() == RequestLog::kSlots);
+  CHECK(kept.front().number == 2 * RequestLog::kSlots);
+  CHECK(std::all_of(kept.begin(), kept.end(), [&](const LoggedRequest& one) {
+    return one.app == "hello" && one.target == target(one.number).substr(0, RequestLog::kTextRoom - 5);
+  }));
+}
+
 TEST_CASE("a long target is cut, and takes nothing from the other texts") {
   RequestLog log;
   const std::string target = "/" + std::string(70'000, 'x');
