@@ -356,6 +356,8 @@ class Unreachable(Wire):
 
 
 class Balancing(Wire, harness.Case):
+    CONCURRENT = 16  # machines below their soft limits are chosen at random, and one of two may be so by chance
+
     def test_concurrent_requests_spread_over_the_machines(self):
         self.up = self.stage.up(self.stage.app("pair", project_file="[[machines]]\n  count = 2\n"))
         both = {m["id"] for m in self.up.machines()}
@@ -364,12 +366,12 @@ class Balancing(Wire, harness.Case):
         harness.eventually(lambda: seen.add(self.seen(port=port)["machine"]) or seen == both, "both machines have answered")
         machines = []
         threads = [threading.Thread(target=lambda: machines.append(self.up.get("/slow?seconds=1", port=port).json()["machine"]))
-                   for _ in range(8)]
+                   for _ in range(self.CONCURRENT)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(harness.PATIENCE)
-        self.assertEqual(len(machines), 8)
+        self.assertEqual(len(machines), self.CONCURRENT)
         self.assertEqual(set(machines), both)
 
     def test_one_machine_down_leaves_the_other_to_serve(self):
