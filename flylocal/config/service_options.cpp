@@ -24,6 +24,18 @@ std::optional<std::chrono::seconds> read_seconds(const std::optional<Field>& fie
   return value ? std::optional(std::chrono::seconds(*value)) : std::nullopt;
 }
 
+/// RFC 9110 5.5: white space around a value is none of it, and HTTP/2 refuses it (RFC 9113 8.2.1).
+std::string without_blanks_around(std::string_view value) {
+  const std::size_t begin = value.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return std::string(value.substr(begin, value.find_last_not_of(" \t") - begin + 1));
+}
+
+/// RFC 9110 5.5: a tab is the only one that a value may have.
+bool has_control_character(std::string_view value) {
+  return std::any_of(value.begin(), value.end(), [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
+}
+
 std::vector<ResponseHeaderRule> read_response_headers(const Field& table) {
   std::vector<ResponseHeaderRule> out;
   for (const auto& [name, field] : TableFields(table).all()) {
@@ -43,10 +55,9 @@ std::vector<ResponseHeaderRule> read_response_headers(const Field& table) {
     }
     if (!removed) {
       rule.values = field.text_or_texts();
-      const bool splits = std::any_of(rule.values->begin(), rule.values->end(), [](const std::string& value) {
-        return value.find_first_of("\r\n") != std::string::npos;
-      });
-      if (splits) field.wrong("header values without line breaks");
+      if (std::any_of(rule.values->begin(), rule.values->end(), has_control_character))
+        field.wrong("header values without line breaks and other control characters");
+      for (std::string& value : *rule.values) value = without_blanks_around(value);
     }
     out.push_back(std::move(rule));
   }

@@ -258,6 +258,8 @@ TEST_CASE("ports and handlers are checked") {
       {"app=\"a\"\n[http_service]\ninternal_port = 1\nhttp_options = {response = {headers = {X = \"b\\r\\nY: "
        "1\"}}}",
        kError, 4, 44, "http_service.http_options.response.headers.X", "without line breaks"},
+      {"app=\"a\"\n[http_service]\ninternal_port = 1\nhttp_options = {response = {headers = {X = \"b\\u0007c\"}}}",
+       kError, 4, 44, "http_service.http_options.response.headers.X", "control characters"},
       {"app=\"a\"\n[http_service]\ninternal_port = 1\nhttp_options = {replay_cache = [{path_prefix=\"/\", "
        "ttl_seconds=5, "
        "type=\"cookie\", name=\"c\"}]}",
