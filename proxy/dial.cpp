@@ -13,8 +13,8 @@ constexpr std::chrono::milliseconds kFirstPause = 50ms;
 constexpr std::chrono::milliseconds kLongestPause = 500ms;
 constexpr auto kNever = Clock::time_point::max();
 
-bool is_wanted(Edge& edge, Session& session) {
-  return edge.phase != Edge::Phase::breaking_off && !session.client_left();
+bool is_wanted(Worker& worker, Session& session) {
+  return worker.phase != Worker::Phase::breaking_off && !session.client_left();
 }
 
 bool is_routable(const Upstream& upstream) { return upstream.healthy && !upstream.cordoned; }
@@ -31,22 +31,22 @@ const Upstream* find_same(const std::vector<Upstream>& upstreams, const Upstream
   return found == upstreams.end() ? nullptr : &*found;
 }
 
-bool is_still_there(const Edge& edge, const Upstream& machine) {
-  return std::any_of(edge.snapshot->services.begin(), edge.snapshot->services.end(),
+bool is_still_there(const Worker& worker, const Upstream& machine) {
+  return std::any_of(worker.snapshot->services.begin(), worker.snapshot->services.end(),
                      [&](const Service& service) { return find_same(service.upstreams, machine) != nullptr; });
 }
 
-bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
+bool take_pooled(Worker& worker, Session& session, Reuse reuse, Dialled& result) {
   if (reuse == Reuse::none || result.service->concurrency.type != ConcurrencyType::requests) return false;
   if (result.backend->http.h2_backend) {
     bool known_open = reuse != Reuse::any;
-    result.connection = edge.pool.take_stream(result.upstream->endpoint, session.wakeup, known_open);
+    result.connection = worker.pool.take_stream(result.upstream->endpoint, session.wakeup, known_open);
     result.reused = result.connection != nullptr;
     return result.reused;
   }
   if (reuse == Reuse::shared_only) return false;
   do {
-    result.connection = edge.pool.take(result.upstream->endpoint, session.wakeup);
+    result.connection = worker.pool.take(result.upstream->endpoint, session.wakeup);
   } while (result.connection && reuse == Reuse::known_open && result.connection->closed_by_machine());
   result.reused = result.connection != nullptr;
   return result.reused;
@@ -54,26 +54,26 @@ bool take_pooled(Edge& edge, Session& session, Reuse reuse, Dialled& result) {
 
 /// Returns the errno the attempt ended with; 0 when the connection stands. ECANCELED: nobody wants it any
 /// more. ECONNABORTED: the machine was taken out of the routing, and may never answer.
-Flow<int> connect(Edge& edge, Session& session, const Dialled& dialled,
+Flow<int> connect(Worker& worker, Session& session, const Dialled& dialled,
                   std::unique_ptr<UpstreamConnection>& connection) {
   const Upstream& upstream = *dialled.upstream;
   int begun = 0;
   if (dialled.port->handlers.http && dialled.backend->http.h2_backend) {
     const bool shared = dialled.service->concurrency.type == ConcurrencyType::requests;
-    begun = edge.pool.open_stream(*edge.poller, edge.buffers, upstream, session.wakeup, edge.options.connect_limit,
+    begun = worker.pool.open_stream(*worker.poller, worker.buffers, upstream, session.wakeup, worker.options.connect_limit,
                                   shared, connection);
   } else {
-    connection = std::make_unique<UpstreamConnection>(*edge.poller, session.wakeup, upstream.endpoint);
+    connection = std::make_unique<UpstreamConnection>(*worker.poller, session.wakeup, upstream.endpoint);
     begun = connection->begin_connect(upstream);
   }
   if (begun != 0) co_return begun;
-  WaitingRoom::Watch watch(edge.waiting_room, session.wakeup);
-  session.deadline.set_after(edge.options.connect_limit);
+  RoutingWatch watch(worker, session.wakeup);
+  session.deadline.set_after(worker.options.connect_limit);
   while (!connection->channel().writable() && !connection->channel().broken()) {
     co_await session.wakeup.wait();
-    if (!is_wanted(edge, session)) co_return ECANCELED;
+    if (!is_wanted(worker, session)) co_return ECANCELED;
     if (session.deadline.passed()) co_return ETIMEDOUT;
-    if (edge.snapshot != dialled.snapshot && !is_still_there(edge, upstream)) co_return ECONNABORTED;
+    if (worker.snapshot != dialled.snapshot && !is_still_there(worker, upstream)) co_return ECONNABORTED;
   }
   session.deadline.clear();
   co_return connection->connect_result();
@@ -84,7 +84,8 @@ bool cause_is_known(const std::vector<FailedAttempt>& failed) {
                      [](const auto& attempt) { return !attempt.finding.code.empty(); });
 }
 
-/// One request's way to a machine: decides what to do next, and waits for nothing itself.
+/// One request's way to a machine: decides what to do next, and waits for nothing itself. Everything between next() and
+/// its return, but for asking for a machine's start, is one decision with the dispatch held.
 class Search {
  public:
   enum class Next {
@@ -93,51 +94,39 @@ class Search {
     end,      ///< result.outcome says how
   };
 
-  Search(Edge& edge, Session& session, const DialRequest& request, Dialled& result)
-      : edge_(edge), session_(session), request_(request), result_(result) {}
+  Search(Worker& worker, Session& session, const DialRequest& request, Dialled& result)
+      : worker_(worker), session_(session), request_(request), result_(result) {}
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
+  ~Search() {
+    if (!place_) return;
+    Dispatch::Held held = worker_.edge->dispatch.hold();
+    place_.reset();
+  }
 
   Next next() {
-    now_ = edge_.poller->now();
-    end_waiting();
-    if (edge_.snapshot != result_.snapshot) {
-      result_.outcome = look_up();
-      if (result_.outcome != Dialled::Outcome::connected) return end(result_.outcome);
+    Next decision;
+    {
+      Dispatch::Held held = worker_.hold_dispatch();
+      decision = decide(held);
     }
-    if (std::exchange(tries_again_, false)) forget_tried();
-    settle_wake();
-    if (must_line_up()) {
-      join_wake();
-      return wait_in_line();
-    }
-    choose();
-    if (!result_.choice.any_below_soft && may_wake_ && (join_wake() || begin_wake())) return wait_in_line();
-    if (result_.choice.upstream) return take();
-    switch (result_.choice.reason) {
-      case Choice::Reason::all_tried:
-        return pause();
-      case Choice::Reason::all_full:
-        return wait_until_limit(Dialled::Outcome::overloaded);
-      case Choice::Reason::all_unhealthy:
-        return wait_until_limit(Dialled::Outcome::unhealthy);
-      case Choice::Reason::all_cordoned:
-        return wait_until_limit(Dialled::Outcome::cordoned);
-      default:
-        return end(wake_trouble_.value_or(Dialled::Outcome::no_machine));
-    }
+    // Whoever starts machines may publish at once what comes of it.
+    if (!to_start_.empty()) worker_.options.on_wake(std::exchange(to_start_, {}));
+    return decision;
   }
 
   Clock::time_point wait_ends() const { return wait_ends_; }
   bool may_go_on() const {
-    return session_.deadline.passed() || (place_ && place_->called()) || edge_.snapshot != result_.snapshot;
+    return session_.deadline.passed() || (place_ && place_->called()) || worker_.snapshot != result_.snapshot;
   }
 
   void begin_attempt() {
-    if (patience_ends_ == kNever) patience_ends_ = edge_.poller->now() + edge_.options.connect_patience;
+    if (patience_ends_ == kNever) patience_ends_ = worker_.poller->now() + worker_.options.connect_patience;
   }
 
   void note_failure(int error) {
     const Upstream& machine = *result_.upstream;
-    count(edge_.stats.upstream_failures);
+    count(worker_.stats.upstream_failures);
     machine.load->failures.fetch_add(1, std::memory_order_relaxed);
     ++result_.failures;
     std::erase_if(result_.failed, [&](const auto& earlier) { return earlier.machine == machine.machine_id; });
@@ -147,11 +136,41 @@ class Search {
   }
 
  private:
+  Next decide(Dispatch::Held& dispatch) {
+    now_ = worker_.poller->now();
+    end_waiting();
+    if (worker_.snapshot != result_.snapshot) {
+      result_.outcome = look_up();
+      if (result_.outcome != Dialled::Outcome::connected) return end(result_.outcome);
+    }
+    if (std::exchange(tries_again_, false)) forget_tried();
+    settle_wake(dispatch.wakes());
+    if (must_line_up(dispatch.waiting_room())) {
+      join_wake(dispatch.wakes());
+      return wait_in_line(dispatch);
+    }
+    choose();
+    if (!result_.choice.any_below_soft && may_wake_ && (join_wake(dispatch.wakes()) || begin_wake(dispatch.wakes()))) return wait_in_line(dispatch);
+    if (result_.choice.upstream) return take();
+    switch (result_.choice.reason) {
+      case Choice::Reason::all_tried:
+        return pause();
+      case Choice::Reason::all_full:
+        return wait_until_limit(dispatch, Dialled::Outcome::overloaded);
+      case Choice::Reason::all_unhealthy:
+        return wait_until_limit(dispatch, Dialled::Outcome::unhealthy);
+      case Choice::Reason::all_cordoned:
+        return wait_until_limit(dispatch, Dialled::Outcome::cordoned);
+      default:
+        return end(wake_trouble_.value_or(Dialled::Outcome::no_machine));
+    }
+  }
+
   /// Finds the port and the service anew in the newest snapshot. What was tried stays so.
   Dialled::Outcome look_up() {
     auto before = std::move(result_.snapshot);
     const Service* service_before = result_.service;
-    result_.snapshot = edge_.snapshot;
+    result_.snapshot = worker_.snapshot;
     result_.port = result_.snapshot->find_port(session_.arrival.listener);
     result_.backend = nullptr;
     result_.service = nullptr;
@@ -190,17 +209,16 @@ class Search {
   }
 
   /// Others were here first. A request that comes back from a machine that refused it was, too.
-  bool must_line_up() const {
-    return !place_ && !edge_.waiting_room.empty() && tried_.empty() &&
-           edge_.waiting_room.waiting_for(*result_.service) > 0;
+  bool must_line_up(const WaitingRoom& room) const {
+    return !place_ && !room.empty() && tried_.empty() && room.waiting_for(*result_.service) > 0;
   }
 
-  std::string_view edge_region() const { return edge_region_of(edge_, result_.port, request_.edge_region); }
+  std::string_view edge_region() const { return edge_region_of(worker_, result_.port, request_.edge_region); }
 
   void choose() {
     const Service& service = *result_.service;
     Choice& choice = result_.choice;
-    choice = choose_machine(service, tried_, edge_region(), result_.snapshot->distances.get(), edge_.random);
+    choice = choose_machine(service, tried_, edge_region(), result_.snapshot->distances.get(), worker_.random);
     if (result_.woken.empty() || wake_trouble_) return;
     // It was woken for this request, also if it is not the nearest.
     for (const Upstream& upstream : service.upstreams) {
@@ -214,28 +232,28 @@ class Search {
   }
 
   /// Waits along for a machine that is being woken.
-  bool join_wake() {
+  bool join_wake(Wakes& wakes) {
     if (wake_) return true;
-    if (!may_wake_ || edge_.wakes.empty()) return false;
-    const Wakes::Wake* wake = edge_.wakes.of(*result_.service, now_);
+    if (!may_wake_ || wakes.empty()) return false;
+    const Wakes::Wake* wake = wakes.of(*result_.service, now_);
     if (wake) wake_ = *wake;
     return wake != nullptr;
   }
 
-  bool begin_wake() {
-    if (!edge_.options.on_wake || result_.service->sleepers.empty()) return false;
+  bool begin_wake(Wakes& wakes) {
+    if (!worker_.options.on_wake || result_.service->sleepers.empty()) return false;
     const Sleeper* sleeper = choose_sleeper(result_.service->sleepers, edge_region(),
-                                            result_.snapshot->distances.get(), edge_.random);
-    wake_ = edge_.wakes.begin(*sleeper, now_ + edge_.options.wake_patience);
-    edge_.options.on_wake(sleeper->machine_id);
+                                            result_.snapshot->distances.get(), worker_.random);
+    wake_ = wakes.begin(*sleeper, now_ + worker_.options.wake_patience);
+    to_start_ = sleeper->machine_id;
     return true;
   }
 
-  void settle_wake() {
+  void settle_wake(Wakes& wakes) {
     if (!wake_) return;
-    if (edge_.wakes.find(wake_->number)) {
+    if (wakes.find(wake_->number)) {
       if (now_ < wake_->due) return;
-      edge_.wakes.give_up(wake_->number);
+      wakes.give_up(wake_->number);
     }
     const auto& upstreams = result_.service->upstreams;
     bool arrived = std::any_of(upstreams.begin(), upstreams.end(), [&](const Upstream& upstream) {
@@ -245,7 +263,7 @@ class Search {
     if (arrived) {
       // What comes now has its own time.
       patience_ends_ = queue_ends_ = kNever;
-    } else if (now_ >= wake_->due || edge_.wakes.has_failed(wake_->number)) {
+    } else if (now_ >= wake_->due || wakes.has_failed(wake_->number)) {
       may_wake_ = false;
       wake_trouble_ = now_ < wake_->due ? Dialled::Outcome::wake_failed : Dialled::Outcome::wake_late;
     }
@@ -254,28 +272,28 @@ class Search {
 
   Next take() {
     result_.upstream = result_.choice.upstream;
-    result_.load = LoadTicket(result_.upstream->load, edge_.waiting_room);
+    result_.load = LoadTicket(result_.upstream->load, worker_.edge->dispatch);
     // Whoever was not called has found room that the next in line may share.
     leave_line(!was_called_);
     return Next::connect;
   }
 
-  Next wait_until_limit(Dialled::Outcome outcome) {
-    if (now_ < queue_ends_) return wait_in_line();
-    count(edge_.stats.queue_refusals);
+  Next wait_until_limit(Dispatch::Held& dispatch, Dialled::Outcome outcome) {
+    if (now_ < queue_ends_) return wait_in_line(dispatch);
+    count(worker_.stats.queue_refusals);
     return end(wake_trouble_.value_or(outcome));
   }
 
-  Next wait_in_line() {
+  Next wait_in_line(Dispatch::Held& dispatch) {
     if (!place_) {
-      if (edge_.waiting_room.waiting_for(*result_.service) >= edge_.options.max_waiting) {
-        count(edge_.stats.queue_refusals);
+      if (dispatch.waiting_room().waiting_for(*result_.service) >= worker_.options.max_waiting) {
+        count(worker_.stats.queue_refusals);
         return end(Dialled::Outcome::queue_full);
       }
-      place_.emplace(edge_.waiting_room, *edge_.poller, session_.wakeup, *result_.service);
-      if (!std::exchange(was_queued_, true)) count(edge_.stats.queued);
+      place_.emplace(dispatch.waiting_room(), worker_.bell, session_.wakeup, *result_.service, worker_.stats.waiting_now);
+      if (!std::exchange(was_queued_, true)) count(worker_.stats.queued);
     }
-    if (queue_ends_ == kNever) queue_ends_ = now_ + edge_.options.queue_limit;
+    if (queue_ends_ == kNever) queue_ends_ = now_ + worker_.options.queue_limit;
     wait_ends_ = wake_ ? wake_->due : queue_ends_;
     if (!tried_.empty()) try_again_after_pause();
     waiting_since_ = now_;
@@ -288,7 +306,7 @@ class Search {
       return end(Dialled::Outcome::unreachable);
     }
     leave_line(was_called_);
-    watch_.emplace(edge_.waiting_room, session_.wakeup);
+    watch_.emplace(worker_, session_.wakeup);
     wait_ends_ = kNever;
     try_again_after_pause();
     return Next::wait;
@@ -320,15 +338,16 @@ class Search {
     return Next::end;
   }
 
-  Edge& edge_;
+  Worker& worker_;
   Session& session_;
   const DialRequest& request_;
   Dialled& result_;
   Tried tried_;
   std::optional<WaitingRoom::Place> place_;
-  std::optional<WaitingRoom::Watch> watch_;
+  std::optional<RoutingWatch> watch_;
   std::optional<Wakes::Wake> wake_;  ///< the one that it waits for
   std::optional<Dialled::Outcome> wake_trouble_;
+  std::string to_start_;  ///< a machine that is to be asked for
   std::chrono::milliseconds pause_ = kFirstPause;
   Clock::time_point now_;
   Clock::time_point waiting_since_;
@@ -343,37 +362,36 @@ class Search {
 
 }  // namespace
 
-bool has_other_machine(const Edge& edge, const Session& session, std::string_view host,
+bool has_other_machine(const Worker& worker, const Session& session, std::string_view host,
                        std::span<const std::string> broken) {
-  const PublishedPort* port = edge.snapshot->find_port(session.arrival.listener);
-  const Backend* backend = port ? edge.snapshot->find_backend(*port, host) : nullptr;
+  const PublishedPort* port = worker.snapshot->find_port(session.arrival.listener);
+  const Backend* backend = port ? worker.snapshot->find_backend(*port, host) : nullptr;
   if (!backend) return false;
-  const Service& service = edge.snapshot->service_of(*backend);
+  const Service& service = worker.snapshot->service_of(*backend);
   bool broken_one_runs = false;
   for (const Upstream& upstream : service.upstreams) {
     if (!is_routable(upstream)) continue;
     if (!contains(broken, upstream.machine_id)) return true;
     broken_one_runs = true;
   }
-  return !broken_one_runs && !service.sleepers.empty() && edge.options.on_wake;
+  return !broken_one_runs && !service.sleepers.empty() && worker.options.on_wake;
 }
 
-Flow<> dial(Edge& edge, Session& session, DialRequest request, Dialled& result) {
-  edge.adopt_published();
-  Search search(edge, session, request, result);
+Flow<> dial(Worker& worker, Session& session, DialRequest request, Dialled& result) {
+  Search search(worker, session, request, result);
   for (;;) {
     Search::Next next = search.next();
     if (next == Search::Next::end) co_return;
     if (next == Search::Next::connect) {
-      if (take_pooled(edge, session, request.reuse, result)) {
-        count(edge.stats.upstream_reuses);
+      if (take_pooled(worker, session, request.reuse, result)) {
+        count(worker.stats.upstream_reuses);
         co_return;
       }
       search.begin_attempt();
-      int error = co_await connect(edge, session, result, result.connection);
+      int error = co_await connect(worker, session, result, result.connection);
       session.deadline.clear();
       if (error == 0) {
-        count(edge.stats.upstream_connects);
+        count(worker.stats.upstream_connects);
         co_return;
       }
       result.connection.reset();
@@ -388,7 +406,7 @@ Flow<> dial(Edge& edge, Session& session, DialRequest request, Dialled& result) 
     session.deadline.set(search.wait_ends());
     while (!search.may_go_on()) {
       co_await session.wakeup.wait();
-      if (is_wanted(edge, session)) continue;
+      if (is_wanted(worker, session)) continue;
       result.outcome = Dialled::Outcome::given_up;
       co_return;
     }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "proxy/balancer.hpp"
-#include "proxy/edge.hpp"
+#include "proxy/worker.hpp"
 
 /// From a host name to a connection with one of its service's machines.
 namespace flylocal::proxy {
@@ -81,11 +81,11 @@ struct DialRequest {
 /// not help, a machine below its hard limit serves.
 /// While no healthy machine is below its hard limit the request waits in the order of arrival.
 /// Uses the session's deadline. `result` is a new one, and is in its final state when dial() has ended.
-Flow<> dial(Edge& edge, Session& session, DialRequest request, Dialled& result);
+Flow<> dial(Worker& worker, Session& session, DialRequest request, Dialled& result);
 
 /// Whether a request that `broken` machines did not answer may find another one: a machine that is routed to
 /// now, or a sleeper when none of `broken` runs any more.
-bool has_other_machine(const Edge& edge, const Session& session, std::string_view host,
+bool has_other_machine(const Worker& worker, const Session& session, std::string_view host,
                        std::span<const std::string> broken);
 
 }  // namespace flylocal::proxy

@@ -79,7 +79,7 @@ HttpSession::Step HttpSession::step_request() {
       request_.cut = true;
       return Step::wait;
     case Pump::Outcome::malformed:
-      count(edge_.stats.bad_requests);
+      count(worker_.stats.bad_requests);
       if (answer_.status != 0) {
         record("");
         return Step::broken_off;
@@ -114,7 +114,7 @@ std::optional<HttpSession::Step> HttpSession::step_answer_head() {
     in.commit(got.bytes);
     switch (got.status) {
       case Transfer::Status::moved:
-        if (!answer_.seen) answer_.first_byte = edge_.poller->now();
+        if (!answer_.seen) answer_.first_byte = worker_.poller->now();
         answer_.seen = true;
         break;
       case Transfer::Status::blocked:
@@ -130,7 +130,7 @@ std::optional<HttpSession::Step> HttpSession::step_answer_head() {
 }
 
 std::optional<HttpSession::Step> HttpSession::take_answer_head(std::string_view bytes) {
-  http1::ResponseHead& head = edge_.response_head;
+  http1::ResponseHead& head = worker_.response_head;
   if (auto error = http1::parse_response_head(bytes, head)) {
     return no_answer(std::string("its answer's head is malformed: ").append(error->what));
   }
@@ -195,7 +195,7 @@ void HttpSession::begin_answer(const http1::ResponseHead& head) {
   answer_.ends_with_connection = framing == AnswerFraming::until_close;
   // A client that is still sending when the answer comes may never send the rest.
   answer_.keeps_client = request_.keep_alive && !answer_.ends_with_connection && !request_.open &&
-                         !request_.cut && edge_.phase == Edge::Phase::serving;
+                         !request_.cut && worker_.phase == Worker::Phase::serving;
   auto note = ConnectionNote::none;
   if (answer_.upgraded) {
     note = ConnectionNote::upgrade;
@@ -232,7 +232,7 @@ HttpSession::Step HttpSession::step_answer_body() {
       return Step::broken_off;
     default:
       // Half an answer has gone out: the client can only be told by breaking off.
-      count(edge_.stats.upstream_failures);
+      count(worker_.stats.upstream_failures);
       machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
       record("PU02");
       if (answer_.ends_with_connection) client().reset();
@@ -281,7 +281,7 @@ bool HttpSession::may_send_again(std::string_view how) {
     if (machine_.reused) return true;
     // Not by the connection's age but by what the machine did: only another one may do better.
     request_.broken_machines.push_back(machine_.upstream->machine_id);
-    const bool has_other = has_other_machine(edge_, *this, host(), request_.broken_machines);
+    const bool has_other = has_other_machine(worker_, *this, host(), request_.broken_machines);
     if (has_other) no_answer(how);  // counted here; another machine may still answer
     return has_other;
   }
@@ -295,7 +295,7 @@ bool HttpSession::may_send_again(std::string_view how) {
 }
 
 HttpSession::Step HttpSession::no_answer(std::string_view what) {
-  count(edge_.stats.upstream_failures);
+  count(worker_.stats.upstream_failures);
   machine_.upstream->load->failures.fetch_add(1, std::memory_order_relaxed);
   page_ = page_for_broken_answer(machine_, what);
   if (machine_.connection->is_not_http2()) {

@@ -30,10 +30,10 @@ bool is_region_name(std::string_view text) {
 }
 
 /// Before the first head the host is known from TLS, or when it does not matter.
-std::chrono::milliseconds head_limit_of(const Edge& edge, const Arrival& arrival) {
-  const PublishedPort* port = edge.snapshot->find_port(arrival.listener);
-  const Backend* backend = port ? edge.snapshot->find_backend(*port, arrival.server_name) : nullptr;
-  return backend && backend->http.head_limit ? *backend->http.head_limit : edge.options.head_limit;
+std::chrono::milliseconds head_limit_of(const Worker& worker, const Arrival& arrival) {
+  const PublishedPort* port = worker.snapshot->find_port(arrival.listener);
+  const Backend* backend = port ? worker.snapshot->find_backend(*port, arrival.server_name) : nullptr;
+  return backend && backend->http.head_limit ? *backend->http.head_limit : worker.options.head_limit;
 }
 
 /// As the request log shows it.
@@ -48,14 +48,14 @@ http1::BodyScanner scanner_for(const http1::Fields& fields) {
 
 }  // namespace
 
-HttpSession::HttpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
-    : Session(*edge.poller, std::move(how), std::move(client)),
-      edge_(edge),
+HttpSession::HttpSession(Worker& worker, Arrival how, std::unique_ptr<Channel> client)
+    : Session(*worker.poller, std::move(how), std::move(client)),
+      worker_(worker),
       client_ip_(address_text(arrival.client.address())),
       dialled_ip_(address_text(arrival.dialled.address())),
-      head_limit_(head_limit_of(edge, arrival)),
-      request_pump_(edge.buffers),
-      answer_pump_(edge.buffers),
+      head_limit_(head_limit_of(worker, arrival)),
+      request_pump_(worker.buffers),
+      answer_pump_(worker.buffers),
       relay_(request_pump_, answer_pump_) {}
 
 Flow<HttpSession::End> HttpSession::run() {
@@ -86,7 +86,7 @@ bool HttpSession::client_left() {
 void HttpSession::on_machine_leaves(std::string_view machine_id) {
   if (!frames_ || machine_.upstream->machine_id != machine_id) return;
   owes_farewell_ = true;
-  edge_.poller->schedule(wakeup);
+  worker_.poller->schedule(wakeup);
 }
 
 Flow<HttpSession::HeadResult> HttpSession::read_head() {
@@ -95,7 +95,7 @@ Flow<HttpSession::HeadResult> HttpSession::read_head() {
   request_ = {};
   answer_ = {};
   compression_.reset();
-  deadline.set_after(edge_.options.keep_alive_limit);
+  deadline.set_after(worker_.options.keep_alive_limit);
   Buffer& in = request_pump_.in();
   std::size_t searched = 0;
   bool begun = false;
@@ -109,14 +109,14 @@ Flow<HttpSession::HeadResult> HttpSession::read_head() {
       if (end.size > 0) {
         // RFC 9113 3.4: what follows the empty line is not there yet perhaps, and is for the other session to check.
         if (!served_any_ && !arrival.http2 && in.bytes().starts_with(kHttp2Preface)) co_return HeadResult::http2;
-        auto error = http1::parse_request_head(in.bytes().substr(0, end.size), edge_.request_head);
+        auto error = http1::parse_request_head(in.bytes().substr(0, end.size), worker_.request_head);
         if (error) co_return refuse(*error);
-        request_.edge_region = edge_.request_head.fields.value(http1::FieldId::flylocal_edge_region);
+        request_.edge_region = worker_.request_head.fields.value(http1::FieldId::flylocal_edge_region);
         if (!is_region_name(request_.edge_region)) {
           request_.edge_region.clear();
           co_return refuse({400, "flylocal-edge-region does not name a region", "ams, for example"});
         }
-        prepare_request(edge_.request_head);
+        prepare_request(worker_.request_head);
         in.consume(end.size);
         if (request_.has_body) request_pump_.absorb_body();
         deadline.clear();
@@ -124,7 +124,7 @@ Flow<HttpSession::HeadResult> HttpSession::read_head() {
       }
       searched = in.bytes().size();
       if (in.full()) co_return refuse({431, "the head is larger than 64 KiB", "RFC 6585 5"});
-    } else if (edge_.phase != Edge::Phase::serving && !client().readable()) {
+    } else if (worker_.phase != Worker::Phase::serving && !client().readable()) {
       co_return HeadResult::ended;
     }
     Transfer got = client().read(in.space());
@@ -140,23 +140,23 @@ Flow<HttpSession::HeadResult> HttpSession::read_head() {
 }
 
 HttpSession::HeadResult HttpSession::refuse(const http1::HeadError& error) {
-  count(edge_.stats.bad_requests);
+  count(worker_.stats.bad_requests);
   deadline.clear();
-  request_.arrived = edge_.poller->now();
+  request_.arrived = worker_.poller->now();
   request_.at = std::chrono::system_clock::now();
   request_.id = RequestId(request_.at,
-                          edge_region(edge_.snapshot->find_port(arrival.listener)), edge_.random);
+                          edge_region(worker_.snapshot->find_port(arrival.listener)), worker_.random);
   page_ = page_for_bad_request(error);
   return HeadResult::refused;
 }
 
 void HttpSession::prepare_request(const http1::RequestHead& head) {
-  count(edge_.stats.requests);
+  count(worker_.stats.requests);
   auto now = std::chrono::system_clock::now();
-  request_.arrived = edge_.poller->now();
+  request_.arrived = worker_.poller->now();
   request_.at = now;
-  const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
-  request_.id = RequestId(now, edge_region(port), edge_.random);
+  const PublishedPort* port = worker_.snapshot->find_port(arrival.listener);
+  request_.id = RequestId(now, edge_region(port), worker_.random);
   request_.method_size = static_cast<std::uint32_t>(head.method.size());
   request_.target_size = static_cast<std::uint32_t>(head.target.size());
   request_.host_size = static_cast<std::uint32_t>(head.host.size());
@@ -179,14 +179,14 @@ void HttpSession::prepare_request(const http1::RequestHead& head) {
       .http2 = arrival.http2};
   RequestFacts request_facts{.request_id = request_.id.text(),
                              .arrived = now,
-                             .trace_id = {edge_.random(), edge_.random()},
-                             .span_id = edge_.random()};
+                             .trace_id = {worker_.random(), worker_.random()},
+                             .span_id = worker_.random()};
   append_request_head(request_pump_.prefix(), head, client_facts, request_facts);
   request_pump_.begin_body(scanner_for(head.fields), Pump::Encoding::verbatim);
 }
 
 std::string_view HttpSession::edge_region(const PublishedPort* port) const {
-  return edge_region_of(edge_, port, request_.edge_region);
+  return edge_region_of(worker_, port, request_.edge_region);
 }
 
 /// What has to be known before there is a machine, or while the request's fields are at hand.
@@ -194,7 +194,7 @@ void HttpSession::apply_early_options(const PublishedPort& port, const http1::Re
   bool any = std::any_of(port.backends.begin(), port.backends.end(), [](const Backend& backend) {
     return backend.http.force_https || backend.http.compress;
   });
-  const Backend* backend = any ? edge_.snapshot->find_backend(port, head.host) : nullptr;
+  const Backend* backend = any ? worker_.snapshot->find_backend(port, head.host) : nullptr;
   if (!backend) return;
   if (backend->http.force_https && !arrival.secure) request_.https_port = backend->https_port;
   if (backend->http.compress) request_.coding = choose_coding(head.fields);
@@ -213,7 +213,7 @@ ErrorPage HttpSession::page_for_https() const {
 }
 
 AnswerFacts HttpSession::answer_facts() const {
-  return {.server = edge_.options.server,
+  return {.server = worker_.options.server,
           .request_id = request_.id.text(),
           .http2 = arrival.http2,
           .options = machine_.backend ? &machine_.backend->http : nullptr};
@@ -242,7 +242,7 @@ Flow<HttpSession::After> HttpSession::serve() {
                 : request_pump_.ended() ? Reuse::known_open
                                          : Reuse::shared_only;
   for (;;) {
-    co_await dial(edge_, *this,
+    co_await dial(worker_, *this,
                   {.host = host(),
                    .edge_region = request_.edge_region,
                    .reuse = reuse,
@@ -258,7 +258,7 @@ Flow<HttpSession::After> HttpSession::serve() {
       if (!request_.broken_machines.empty()) co_return co_await answer_with(page_);
       co_return co_await answer_with(page_for_failed_dial(machine_, host()));
     }
-    answer_.connected = edge_.poller->now();
+    answer_.connected = worker_.poller->now();
     if (machine_.reused && !may_repeat()) machine_.connection->mark_request();
     switch (co_await exchange()) {
       case Step::retry:
@@ -266,7 +266,7 @@ Flow<HttpSession::After> HttpSession::serve() {
         reuse = Reuse::none;
         ++request_.retries;
         ++request_.repeats;
-        count(edge_.stats.retries);
+        count(worker_.stats.retries);
         // Its place at the machine is free again, perhaps for this very request.
         machine_ = {};
         request_pump_.rewind_prefix();
@@ -290,22 +290,22 @@ void HttpSession::finish_exchange() {
   answer_.complete = true;
   record("");
   bool reusable = answer_.keeps_machine && !answer_.upgraded && !request_.open && !request_.cut &&
-                  answer_pump_.in().empty() && edge_.phase == Edge::Phase::serving &&
+                  answer_pump_.in().empty() && worker_.phase == Worker::Phase::serving &&
                   machine_.service->concurrency.type == ConcurrencyType::requests;
-  if (reusable) edge_.pool.put_back(std::move(machine_.connection));
+  if (reusable) worker_.pool.put_back(std::move(machine_.connection));
   answer_pump_.in().clear();
   machine_ = {};
 }
 
 Flow<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
-  bool keep = request_.keep_alive && !request_.has_body && edge_.phase == Edge::Phase::serving;
+  bool keep = request_.keep_alive && !request_.has_body && worker_.phase == Worker::Phase::serving;
   answer_.status = page.status;
   answer_.complete = true;
   page_ = page;
   page_.request_id = request_.id.text();
   answer_pump_.in().clear();
   if (answer_pump_.prefix_written()) answer_pump_.clear_prefix();
-  bool has_body = page_.location.empty() && !edge_.options.faithful_errors;
+  bool has_body = page_.location.empty() && !worker_.options.faithful_errors;
   std::string body = has_body ? render(page_, request_.page_format) : std::string();
   std::string& out = answer_pump_.prefix();
   out += fmt::format("HTTP/1.1 {} {}\r\n", page_.status, reason_phrase(page_.status));
@@ -327,7 +327,7 @@ Flow<HttpSession::After> HttpSession::answer_with(const ErrorPage& page) {
   machine_.load = {};
   record(page_.code);
   machine_ = {};
-  deadline.set_after(edge_.options.head_limit);
+  deadline.set_after(worker_.options.head_limit);
   for (;;) {
     Pump::Outcome outcome = answer_pump_.flush(client());
     if (outcome == Pump::Outcome::finished) break;
@@ -359,14 +359,14 @@ Flow<> HttpSession::linger() {
 
 void HttpSession::record(std::string_view error) {
   if (answer_.status == 0) {
-    count(edge_.stats.aborted);
+    count(worker_.stats.aborted);
   } else {
-    count(edge_.stats.answers[answer_.status / 100]);
+    count(worker_.stats.answers[answer_.status / 100]);
   }
   auto now = Clock::now();
   RequestRecord record;
   record.at = request_.at;
-  record.edge_region = edge_region(edge_.snapshot->find_port(arrival.listener));
+  record.edge_region = edge_region(worker_.snapshot->find_port(arrival.listener));
   record.client = client_ip_;
   record.protocol = arrival.http2                               ? ClientProtocol::http2
                     : request_.version == http1::Version::http10 ? ClientProtocol::http10
@@ -396,8 +396,8 @@ void HttpSession::record(std::string_view error) {
   record.bytes_up = request_pump_.bytes_written();
   record.bytes_down = answer_pump_.bytes_written();
   record.total = now - request_.arrived;
-  edge_.log.note(record);
-  if (edge_.options.on_request) edge_.options.on_request(record);
+  worker_.edge->log.note(record);
+  if (worker_.options.on_request) worker_.options.on_request(record);
 }
 
 }  // namespace flylocal::proxy

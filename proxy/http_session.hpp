@@ -12,7 +12,7 @@ namespace flylocal::proxy {
 /// During an exchange both bodies move at once, so an answer may come, and end, before the request does.
 class HttpSession final : public Session {
  public:
-  HttpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
+  HttpSession(Worker& worker, Arrival arrival, std::unique_ptr<Channel> client);
 
   enum class End {
     over,
@@ -92,7 +92,7 @@ class HttpSession final : public Session {
   AnswerFacts answer_facts() const;
   bool may_repeat() const;
   bool is_whole() const;
-  bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
+  bool must_stop() const { return worker_.phase == Worker::Phase::breaking_off; }
 
   Step step();
   Step step_request();
@@ -117,7 +117,7 @@ class HttpSession final : public Session {
   std::string_view target() const;
   std::string_view host() const;
 
-  Edge& edge_;
+  Worker& worker_;
   std::string client_ip_;
   std::string dialled_ip_;
   std::chrono::milliseconds head_limit_;

@@ -6,10 +6,9 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
-
-#include "proxy/welcome.hpp"
 
 namespace flylocal::proxy {
 namespace {
@@ -35,8 +34,12 @@ bool concerns_one_client(int error) {
 
 }  // namespace
 
-Listener::Listener(Edge& edge, ListenerId id, UniqueFd socket)
-    : edge_(edge), id_(id), socket_(*edge.poller, *this), pause_(*edge.poller, *this) {
+Listener::Listener(const Workers& workers, ListenerId id, UniqueFd socket)
+    : workers_(workers),
+      own_(*workers.front()),
+      id_(id),
+      socket_(*own_.poller, *this),
+      pause_(*own_.poller, *this) {
   ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
   // Accepted sockets inherit it: a system call less for each client.
   int on = 1;
@@ -46,7 +49,7 @@ Listener::Listener(Edge& edge, ListenerId id, UniqueFd socket)
 }
 
 void Listener::resume() {
-  edge_.poller->schedule(*this);
+  own_.poller->schedule(*this);
 }
 
 void Listener::take_turn() {
@@ -58,7 +61,7 @@ void Listener::take_turn() {
 
 /// False: nobody waits, or there is no room now.
 bool Listener::accept_one() {
-  if (edge_.stats.clients_now.load(std::memory_order_relaxed) >= edge_.options.max_clients) return false;
+  if (own_.edge->clients_now.load(std::memory_order_relaxed) >= own_.options.max_clients) return false;
   asio::ip::tcp::endpoint peer;
   auto size = static_cast<socklen_t>(peer.capacity());
   UniqueFd socket(::accept4(socket_.fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -71,7 +74,7 @@ bool Listener::accept_one() {
   }
   error_logged_ = false;
   peer.resize(size);
-  begin_session(std::move(socket), peer);
+  hand_over(std::move(socket), peer);
   return true;
 }
 
@@ -85,19 +88,23 @@ void Listener::on_accept_error(int error) {
   pause_.set_after(kPauseAfterError);
 }
 
-void Listener::begin_session(UniqueFd socket, const asio::ip::tcp::endpoint& peer) {
-  count(edge_.stats.clients);
-  if (!edge_.snapshot->find_port(id_)) return;  // closes: nothing is behind this port now
+void Listener::hand_over(UniqueFd socket, const asio::ip::tcp::endpoint& peer) {
+  count(own_.stats.clients);
   Arrival arrival;
   arrival.listener = id_;
   arrival.client = peer;
   // Of an address of its own it is known; of a socket for all addresses each client has to be asked.
   arrival.dialled = local_.address().is_unspecified() ? local_endpoint(socket.get()) : local_;
-  Turn& until_welcome = *this;
-  auto client = std::make_unique<Socket>(*edge_.poller, until_welcome);
-  client->adopt(std::move(socket));
-  edge_.stats.clients_now.fetch_add(1, std::memory_order_relaxed);
-  edge_.flows.start(welcome(edge_, std::move(arrival), std::move(client)));
+  // The first of equals is this one: alone, a client costs no visit to another thread.
+  Worker& worker = **std::min_element(workers_.begin(), workers_.end(), [](const auto& one, const auto& other) {
+    return one->clients.load(std::memory_order_relaxed) < other->clients.load(std::memory_order_relaxed);
+  });
+  worker.clients.fetch_add(1, std::memory_order_relaxed);
+  own_.edge->clients_now.fetch_add(1, std::memory_order_relaxed);
+  if (&worker == &own_) return worker.take(std::move(socket), std::move(arrival));
+  worker.post([&worker, client = std::move(socket), how = std::move(arrival)]() mutable {
+    worker.take(std::move(client), std::move(how));
+  });
 }
 
 }  // namespace flylocal::proxy

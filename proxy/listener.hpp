@@ -1,15 +1,22 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "flylocal/base/unique_fd.hpp"
-#include "proxy/edge.hpp"
+#include "proxy/worker.hpp"
 
 namespace flylocal::proxy {
 
-/// One listening socket: gives each client a session of the kind its port asks for.
+using Workers = std::vector<std::shared_ptr<Worker>>;
+
+/// One listening socket: gives each client to the worker that has the fewest. Lives on the first worker's thread. Sockets of
+/// their own for all workers (SO_REUSEPORT) would not do: clients are spread by chance then, and a second sandbox of the
+/// same user could take the port as well.
 class Listener final : private Turn {
  public:
   /// `socket` is bound and listening; it becomes non-blocking.
-  Listener(Edge& edge, ListenerId id, UniqueFd socket);
+  Listener(const Workers& workers, ListenerId id, UniqueFd socket);
 
   /// There may be room for clients again.
   void resume();
@@ -17,10 +24,11 @@ class Listener final : private Turn {
  private:
   void take_turn() override;
   bool accept_one();
-  void begin_session(UniqueFd socket, const asio::ip::tcp::endpoint& peer);
+  void hand_over(UniqueFd socket, const asio::ip::tcp::endpoint& peer);
   void on_accept_error(int error);
 
-  Edge& edge_;
+  const Workers& workers_;
+  Worker& own_;
   ListenerId id_;
   asio::ip::tcp::endpoint local_;
   Socket socket_;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "flylocal/base/async.hpp"
 #include "flylocal/base/unique_fd.hpp"
@@ -11,8 +12,8 @@
 #include "proxy/routing.hpp"
 #include "proxy/stats.hpp"
 
-/// Fly Proxy, run locally: accepts on sockets that were made elsewhere, connects to machines from the thread
-/// it runs on. That thread may live in another network namespace than the listening sockets.
+/// Fly Proxy, run locally: accepts on sockets that were made elsewhere, connects to machines from the threads it runs
+/// on. They may live in another network namespace than the listening sockets.
 namespace flylocal::proxy {
 
 namespace tls {
@@ -37,7 +38,7 @@ struct Options {
   /// Requests that wait for a machine, for each service; further ones are turned away. Each costs a client's
   /// connection, so a thousand of them some 20 MB.
   std::size_t max_waiting = 1000;
-  /// Asks for a sleeping machine to be started: called on the proxy's thread, once until the machine is an
+  /// Asks for a sleeping machine to be started: called on a worker's thread, once until the machine is an
   /// Upstream, or again when it has not come and another request needs it. Must not block. Empty: none is woken.
   std::function<void(std::string_view machine_id)> on_wake;
   /// One attempt to connect.
@@ -54,20 +55,23 @@ struct Options {
   std::chrono::milliseconds tls_handshake_limit{10000};
   /// Clients beyond it wait in the kernel's queue until another one leaves.
   std::size_t max_clients = 20000;
-  /// Called on the proxy's thread after each request; must not block. Costs nothing when empty.
+  /// Called after each request on the thread of the worker that served it; must not block. Costs nothing when empty.
   std::function<void(const RequestRecord&)> on_request;
 };
 
-/// Belongs to the thread that runs the executor; publish(), listen() and announce_leave() may be called from any thread.
+/// Any thread may call any member, but for what says otherwise.
 class Proxy {
  public:
-  Proxy(Executor executor, Options options);
+  /// One worker for each executor (an io_context that one thread runs), at least one. The first one accepts all clients;
+  /// each client stays with the worker that it is given to.
+  Proxy(const std::vector<Executor>& workers, Options options);
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
   /// shutdown() must have ended, unless listen() was never called.
   ~Proxy();
 
-  /// Takes effect for requests that begin afterwards, and for those that still look for a machine.
+  /// From its return on no machine is chosen by an older snapshot; one that was chosen before counts the request in its
+  /// UpstreamLoad already.
   void publish(std::shared_ptr<const RoutingSnapshot> snapshot);
 
   /// Accepts clients on `listening_socket` (bound, listening) for the PublishedPort of the same id. A client
@@ -75,20 +79,19 @@ class Proxy {
   void listen(ListenerId id, UniqueFd listening_socket);
 
   /// Tells the clients of the machine's WebSockets that it is going away (close code 1001), so that they can leave
-  /// before it is stopped (platform.md 4.6). May be called from any thread.
+  /// before it is stopped (platform.md 4.6).
   void announce_leave(std::string machine_id);
 
   /// Closes the listening sockets and idle clients at once, lets requests in progress end until `grace` is
-  /// over, then breaks them off. Ends when nothing is left. Call it once, on the proxy's thread.
+  /// over, then breaks them off. Ends when nothing is left. Call it once, on the first worker's thread.
   Task<> shutdown(std::chrono::milliseconds grace);
 
-  /// Counters that any thread may read.
-  const Stats& stats() const;
+  Stats stats() const;
 
-  /// The number that the next request to be logged gets. From any thread.
+  /// The number that the next request to be logged gets.
   std::uint64_t logged_end() const;
-  /// What RequestLog::since() gives. From a coroutine on any thread, which goes on where it was.
-  Task<std::vector<LoggedRequest>> logged_since(std::uint64_t number, std::size_t most) const;
+  /// What RequestLog::since() gives.
+  std::vector<LoggedRequest> logged_since(std::uint64_t number, std::size_t most) const;
 
  private:
   struct Core;  // keeps epoll, buffers and sessions out of every file that wires the proxy

@@ -37,6 +37,7 @@ std::string_view name(ClientProtocol protocol) {
 RequestLog::RequestLog() : texts_(std::make_unique_for_overwrite<char[]>(kTextRing)) { slots_.reserve(kSlots); }
 
 void RequestLog::note(const RequestRecord& record) {
+  const std::lock_guard lock(mutex_);
   const std::uint64_t number = next_.load(std::memory_order_relaxed);
   if (slots_.size() < kSlots) slots_.emplace_back();
   Slot& slot = slots_[number % kSlots];
@@ -75,6 +76,7 @@ void RequestLog::note(const RequestRecord& record) {
 }
 
 std::vector<LoggedRequest> RequestLog::since(std::uint64_t number, std::size_t most) const {
+  const std::lock_guard lock(mutex_);
   const std::uint64_t end = next_.load(std::memory_order_relaxed);
   number = std::max(number, end > kSlots ? end - kSlots : 0);
   std::vector<LoggedRequest> requests;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,9 +73,9 @@ struct LoggedRequest {
   std::string target;  ///< cut at RequestLog's room for texts
 };
 
-/// The last kSlots requests: a ring of slots and another one of their texts, so that a note costs no allocation and no
-/// lock. Both are longer than a cache; they are written from front to back, which a processor sees and is ready for.
-/// All but end() belongs to the proxy's thread.
+/// The last kSlots requests: a ring of slots and another one of their texts, so that a note costs no allocation. Both are
+/// longer than a cache; they are written from front to back, which a processor sees and is ready for.
+/// Any thread may call any member; they wait for each other, for a microsecond or, where many are read, some hundred.
 class RequestLog {
  public:
   static constexpr std::size_t kSlots = 4096;
@@ -86,7 +87,7 @@ class RequestLog {
 
   void note(const RequestRecord& record);
 
-  /// The number that the next note gets. From any thread.
+  /// The number that the next note gets.
   std::uint64_t end() const { return next_.load(std::memory_order_acquire); }
 
   /// At most `most` records from `number` on, oldest first. Those that are overwritten already are left out: then the
@@ -112,6 +113,7 @@ class RequestLog {
     std::uint32_t text_begin;  ///< of its texts in texts_, one behind the other
     std::array<std::uint16_t, kTexts> sizes;
   };
+  mutable std::mutex mutex_;
   std::vector<Slot> slots_;
   std::unique_ptr<char[]> texts_;  ///< of kTextRing
   std::size_t texts_end_ = 0;      ///< where the next texts begin

@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 enum class ListenerId : std::uint32_t {};
 
 /// What one machine does for one service right now. Made by the owner and kept across snapshots, so that
-/// counts survive a change of routing. The proxy's thread writes, any thread reads.
+/// counts survive a change of routing. The proxy writes, any thread reads.
 struct UpstreamLoad {
   std::atomic<std::uint32_t> current{0};  ///< requests or connections in progress
   std::atomic<std::uint64_t> total{0};    ///< requests or connections ever given to the machine

@@ -18,17 +18,17 @@ asio::ip::tcp::endpoint dialled_by_client(const Arrival& arrival, const Publishe
 
 }  // namespace
 
-TcpSession::TcpSession(Edge& edge, Arrival how, std::unique_ptr<Channel> client)
-    : Session(*edge.poller, std::move(how), std::move(client)),
-      edge_(edge),
-      to_machine_(edge.buffers),
-      to_client_(edge.buffers),
+TcpSession::TcpSession(Worker& worker, Arrival how, std::unique_ptr<Channel> client)
+    : Session(*worker.poller, std::move(how), std::move(client)),
+      worker_(worker),
+      to_machine_(worker.buffers),
+      to_client_(worker.buffers),
       relay_(to_machine_, to_client_) {}
 
 Flow<> TcpSession::run() {
   Dialled machine;
-  co_await dial(edge_, *this, {.host = arrival.server_name}, machine);
-  connect_ = edge_.poller->now() - arrived_;
+  co_await dial(worker_, *this, {.host = arrival.server_name}, machine);
+  connect_ = worker_.poller->now() - arrived_;
   if (machine.outcome != Dialled::Outcome::connected) {
     record(machine, true);
     client().reset();
@@ -55,7 +55,7 @@ Flow<> TcpSession::run() {
         co_await wakeup.wait();
         break;
     }
-    if (edge_.phase == Edge::Phase::breaking_off) {
+    if (worker_.phase == Worker::Phase::breaking_off) {
       record(machine, true);
       client().reset();
       co_return;
@@ -68,7 +68,7 @@ void TcpSession::record(const Dialled& machine, bool aborted) {
   const bool connected = machine.outcome == Dialled::Outcome::connected;
   RequestRecord record;
   record.at = at_;
-  record.edge_region = edge_region_of(edge_, edge_.snapshot->find_port(arrival.listener), {});
+  record.edge_region = edge_region_of(worker_, worker_.snapshot->find_port(arrival.listener), {});
   record.client = client_ip;
   record.protocol = ClientProtocol::tcp;
   record.secure = arrival.secure;
@@ -88,8 +88,8 @@ void TcpSession::record(const Dialled& machine, bool aborted) {
   record.queue = machine.queue_time;
   record.bytes_up = to_machine_.bytes_written();
   record.bytes_down = to_client_.bytes_written();
-  record.total = edge_.poller->now() - arrived_;
-  edge_.log.note(record);
+  record.total = worker_.poller->now() - arrived_;
+  worker_.edge->log.note(record);
 }
 
 }  // namespace flylocal::proxy

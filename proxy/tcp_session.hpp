@@ -9,7 +9,7 @@ namespace flylocal::proxy {
 /// the PROXY header where the port asks for one.
 class TcpSession final : public Session {
  public:
-  TcpSession(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
+  TcpSession(Worker& worker, Arrival arrival, std::unique_ptr<Channel> client);
 
   /// Ends when both directions have, or with a reset for the client when no machine takes the connection.
   Flow<> run();
@@ -20,8 +20,8 @@ class TcpSession final : public Session {
   /// For the request log.
   void record(const Dialled& machine, bool aborted);
 
-  Edge& edge_;
-  const Clock::time_point arrived_ = edge_.poller->now();
+  Worker& worker_;
+  const Clock::time_point arrived_ = worker_.poller->now();
   const std::chrono::system_clock::time_point at_ = std::chrono::system_clock::now();
   std::chrono::nanoseconds connect_{0};
   Pump to_machine_;

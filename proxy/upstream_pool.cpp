@@ -85,7 +85,7 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::take(const asio::ip::tcp::endp
   while (found != idle_.end() && !found->second.empty()) {
     auto connection = std::move(found->second.back());
     found->second.pop_back();
-    stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
+    idle_now_.subtract(1);
     // The news that it was closed may have come in this very round.
     if (connection->socket_.readable()) continue;
     connection->socket_.set_owner(owner);
@@ -102,7 +102,7 @@ void UpstreamPool::put_back(std::unique_ptr<UpstreamConnection> connection) {
   connection->socket_.set_owner(*connection);
   connection->idle_limit_.set_after(idle_limit_);
   idle_[key(connection->machine_)].push_back(std::move(connection));
-  stats_.upstream_idle.fetch_add(1, std::memory_order_relaxed);
+  idle_now_.add(1);
 }
 
 std::unique_ptr<UpstreamConnection> UpstreamPool::take_stream(const asio::ip::tcp::endpoint& machine, Turn& owner,
@@ -137,9 +137,9 @@ void UpstreamPool::drop(h2::MachineConnection& connection) {
 
 void UpstreamPool::count_idle(bool more) {
   if (more) {
-    stats_.upstream_idle.fetch_add(1, std::memory_order_relaxed);
+    idle_now_.add(1);
   } else {
-    stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
+    idle_now_.subtract(1);
   }
 }
 
@@ -149,7 +149,7 @@ void UpstreamPool::drop(UpstreamConnection& connection) {
       std::find_if(idle.begin(), idle.end(), [&](const auto& other) { return other.get() == &connection; });
   if (found == idle.end()) return;
   idle.erase(found);
-  stats_.upstream_idle.fetch_sub(1, std::memory_order_relaxed);
+  idle_now_.subtract(1);
 }
 
 void UpstreamPool::keep_only(const RoutingSnapshot& snapshot) {
@@ -162,7 +162,7 @@ void UpstreamPool::keep_only(const RoutingSnapshot& snapshot) {
       ++it;
       continue;
     }
-    stats_.upstream_idle.fetch_sub(it->second.size(), std::memory_order_relaxed);
+    idle_now_.subtract(it->second.size());
     it = idle_.erase(it);
   }
   for (auto& [machine, connections] : streaming_) {

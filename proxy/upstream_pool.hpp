@@ -72,7 +72,7 @@ int connect_result(const Socket& socket);
 /// Connections to machines that wait for their next request (platform.md 4.6), and those that requests share.
 class UpstreamPool {
  public:
-  UpstreamPool(std::chrono::milliseconds idle_limit, Stats& stats) : idle_limit_(idle_limit), stats_(stats) {}
+  UpstreamPool(std::chrono::milliseconds idle_limit, Counter& idle_now) : idle_limit_(idle_limit), idle_now_(idle_now) {}
 
   /// The connection that was put back last, which is the least likely to be closed; null when there is none.
   std::unique_ptr<UpstreamConnection> take(const asio::ip::tcp::endpoint& machine, Turn& owner);
@@ -106,7 +106,7 @@ class UpstreamPool {
   void count_idle(bool more);
 
   std::chrono::milliseconds idle_limit_;
-  Stats& stats_;
+  Counter& idle_now_;
   std::unordered_map<Key, Idle> idle_;
   std::unordered_map<Key, Streaming> streaming_;
 };

@@ -30,7 +30,7 @@ class WaitingRoom::Line {
     for (Place& place : places) place.call();
   }
 
-  boost::intrusive::list<Place, boost::intrusive::constant_time_size<false>> places;
+  Places<InLine> places;
   std::size_t size = 0;
 
  private:
@@ -40,7 +40,7 @@ class WaitingRoom::Line {
   std::vector<std::shared_ptr<UpstreamLoad>> loads_;
 };
 
-WaitingRoom::WaitingRoom(Stats& stats) : stats_(stats) {}
+WaitingRoom::WaitingRoom() = default;
 
 WaitingRoom::~WaitingRoom() = default;
 
@@ -57,15 +57,13 @@ void WaitingRoom::on_room(const UpstreamLoad& load) {
   }
 }
 
-void WaitingRoom::on_snapshot(const RoutingSnapshot& snapshot, Poller& poller) {
-
+void WaitingRoom::on_snapshot(const RoutingSnapshot& snapshot) {
   for (Line& line : lines_) {
     auto service = std::find_if(snapshot.services.begin(), snapshot.services.end(),
                                 [&](const Service& one) { return line.is_for(one); });
     if (service != snapshot.services.end()) line.serve_with(*service);
     line.call_all();
   }
-  for (Watch& watch : watches_) poller.schedule(watch.turn_);
 }
 
 WaitingRoom::Line& WaitingRoom::enter(const Service& service) {
@@ -75,20 +73,20 @@ WaitingRoom::Line& WaitingRoom::enter(const Service& service) {
   return lines_.emplace_back(service);
 }
 
-WaitingRoom::Place::Place(WaitingRoom& room, Poller& poller, Turn& turn, const Service& service)
-    : room_(room), poller_(poller), turn_(turn), line_(room.enter(service)) {
+WaitingRoom::Place::Place(WaitingRoom& room, Bell& bell, Turn& turn, const Service& service, Counter& waiting_now)
+    : room_(room), bell_(bell), turn_(turn), line_(room.enter(service)), waiting_now_(waiting_now) {
   line_.places.push_back(*this);
   ++line_.size;
-  room_.stats_.waiting_now.fetch_add(1, std::memory_order_relaxed);
+  waiting_now_.add(1);
 }
 
 WaitingRoom::Place::~Place() {
-  unlink();
+  Hook<InLine>::unlink();
   --line_.size;
-  room_.stats_.waiting_now.fetch_sub(1, std::memory_order_relaxed);
+  waiting_now_.subtract(1);
   if (line_.size == 0) {
     room_.lines_.remove_if([this](const Line& line) { return &line == &line_; });
-  } else if (called_) {
+  } else if (called()) {
     line_.call_first();
   }
 }
@@ -98,8 +96,20 @@ bool WaitingRoom::Place::is_for(const Service& service) const {
 }
 
 void WaitingRoom::Place::call() {
-  called_ = true;
-  poller_.schedule(turn_);
+  called_.store(true, std::memory_order_relaxed);
+  if (Hook<Called>::is_linked()) return;
+  const bool silent = bell_.called_.empty();
+  bell_.called_.push_back(*this);
+  if (silent) bell_.ring_();
+}
+
+WaitingRoom::Bell::Bell(std::function<void()> ring) : ring_(std::move(ring)) {}
+
+void WaitingRoom::Bell::answer(Poller& poller) {
+  while (!called_.empty()) {
+    poller.schedule(called_.front().turn_);
+    called_.pop_front();
+  }
 }
 
 }  // namespace flylocal::proxy

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <boost/intrusive/list.hpp>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -15,29 +17,29 @@
 /// done a request, which calls one place, the first that is not called yet; or the routing changes, which
 /// calls all of them in their order. A request that comes while others stand in line goes to its end without
 /// looking for a machine, so nobody is overtaken. Nothing is polled.
+/// Requests of several threads stand in one line. A place that is called by another thread is told by its own: the
+/// call rings that thread's bell. All members are for whoever holds the Dispatch, unless they say otherwise.
 namespace flylocal::proxy {
 
 class WaitingRoom {
- private:
-  using AutoUnlink = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-
  public:
   /// The order of arrival for one service.
   class Line;
   class Place;
-  /// Gives `turn` a turn at each change of routing for as long as it exists.
-  class Watch : public AutoUnlink {
-   public:
-    Watch(WaitingRoom& room, Turn& turn) : turn_(turn) { room.watches_.push_back(*this); }
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
+  class Bell;
 
-   private:
-    friend class WaitingRoom;
-    Turn& turn_;
-  };
+ private:
+  template <class Tag>
+  using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                                boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  struct InLine {};
+  struct Called {};
+  template <class Tag>
+  using Places = boost::intrusive::list<Place, boost::intrusive::base_hook<Hook<Tag>>,
+                                        boost::intrusive::constant_time_size<false>>;
 
-  explicit WaitingRoom(Stats& stats);
+ public:
+  WaitingRoom();
   WaitingRoom(const WaitingRoom&) = delete;
   WaitingRoom& operator=(const WaitingRoom&) = delete;
   ~WaitingRoom();
@@ -49,74 +51,60 @@ class WaitingRoom {
   /// A machine has one request less in progress.
   void on_room(const UpstreamLoad& load);
   /// Machines came, went or changed.
-  void on_snapshot(const RoutingSnapshot& snapshot, Poller& poller);
+  void on_snapshot(const RoutingSnapshot& snapshot);
 
  private:
   Line& enter(const Service& service);
 
-  Stats& stats_;
   std::list<Line> lines_;  // one for each service that cannot serve all of its requests now: few
-  boost::intrusive::list<Watch, boost::intrusive::constant_time_size<false>> watches_;
 };
 
 /// One request's place in the line of its service. Leaves the line when it is destroyed.
-class WaitingRoom::Place : public WaitingRoom::AutoUnlink {
+class WaitingRoom::Place : public Hook<InLine>, public Hook<Called> {
  public:
-  /// At the line's end. `turn` is taken when the place is called.
-  Place(WaitingRoom& room, Poller& poller, Turn& turn, const Service& service);
+  /// At the line's end. `turn` is taken when the place is called. `waiting_now` counts it.
+  Place(WaitingRoom& room, Bell& bell, Turn& turn, const Service& service, Counter& waiting_now);
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   /// A call that was not answered goes to the next one.
   ~Place();
 
-  bool called() const { return called_; }
+  /// May be asked at any time.
+  bool called() const { return called_.load(std::memory_order_relaxed); }
   /// Looks for a machine, which uses the call up.
-  void answer_call() { called_ = false; }
+  void answer_call() { called_.store(false, std::memory_order_relaxed); }
   /// When the place is left, the next one looks for a machine.
-  void pass_call_on() { called_ = true; }
+  void pass_call_on() { called_.store(true, std::memory_order_relaxed); }
   /// The service may be another one after a change of routing.
   bool is_for(const Service& service) const;
 
  private:
   friend class WaitingRoom;
   friend class Line;
+  friend class Bell;
   void call();
 
   WaitingRoom& room_;
-  Poller& poller_;
+  Bell& bell_;
   Turn& turn_;
   Line& line_;
-  bool called_ = false;
+  Counter& waiting_now_;
+  std::atomic<bool> called_{false};
 };
 
-/// Counts a request or connection as in progress on a machine for as long as it exists.
-class LoadTicket {
+/// How a thread hears that places of its requests are called.
+class WaitingRoom::Bell {
  public:
-  LoadTicket() = default;
-  LoadTicket(std::shared_ptr<UpstreamLoad> load, WaitingRoom& room) : load_(std::move(load)), room_(&room) {
-    load_->current.fetch_add(1, std::memory_order_relaxed);
-    load_->total.fetch_add(1, std::memory_order_relaxed);
-  }
-  LoadTicket(LoadTicket&&) noexcept = default;
-  LoadTicket& operator=(LoadTicket&& other) noexcept {
-    if (this != &other) {
-      give_back();
-      load_ = std::move(other.load_);
-      room_ = other.room_;
-    }
-    return *this;
-  }
-  ~LoadTicket() { give_back(); }
+  /// `ring` is called on any thread, and not again before answer().
+  explicit Bell(std::function<void()> ring);
+
+  /// On the bell's own thread: those that were called get their turns.
+  void answer(Poller& poller);
 
  private:
-  void give_back() {
-    if (!load_) return;
-    load_->current.fetch_sub(1, std::memory_order_relaxed);
-    if (!room_->empty()) room_->on_room(*load_);
-    load_.reset();
-  }
-  std::shared_ptr<UpstreamLoad> load_;
-  WaitingRoom* room_ = nullptr;
+  friend class Place;
+  std::function<void()> ring_;
+  Places<Called> called_;
 };
 
 }  // namespace flylocal::proxy

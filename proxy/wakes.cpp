@@ -49,26 +49,26 @@ bool Wakes::has_failed(std::uint64_t number) const {
 
 const Wakes::Wake* Wakes::of(const Service& service, Clock::time_point now) {
   // Nobody may have waited for one until it was due.
-  stats_.wake_failures += std::erase_if(under_way_, [now](const Wake& wake) { return wake.due <= now; });
+  counters_.wake_failures.add(std::erase_if(under_way_, [now](const Wake& wake) { return wake.due <= now; }));
   auto found = std::find_if(under_way_.begin(), under_way_.end(),
                             [&](const Wake& wake) { return has_machine(service, wake.machine_id); });
   return found == under_way_.end() ? nullptr : &*found;
 }
 
 const Wakes::Wake& Wakes::begin(const Sleeper& sleeper, Clock::time_point due) {
-  stats_.wakes.fetch_add(1, std::memory_order_relaxed);
+  count(counters_.wakes);
   return under_way_.emplace_back(Wake{sleeper.machine_id, ++last_number_, due, sleeper.ended_starts});
 }
 
 void Wakes::give_up(std::uint64_t number) {
-  stats_.wake_failures += std::erase_if(under_way_, [number](const Wake& wake) { return wake.number == number; });
+  counters_.wake_failures.add(std::erase_if(under_way_, [number](const Wake& wake) { return wake.number == number; }));
 }
 
 void Wakes::on_snapshot(const RoutingSnapshot& snapshot) {
   std::erase_if(under_way_, [&](const Wake& wake) {
     Progress progress = progress_of(wake, snapshot);
     if (progress == Progress::lost) {
-      stats_.wake_failures.fetch_add(1, std::memory_order_relaxed);
+      count(counters_.wake_failures);
       if (failed_.size() == kFailuresKept) failed_.erase(failed_.begin());
       failed_.push_back(wake.number);
     }

@@ -11,7 +11,7 @@
 namespace flylocal::proxy {
 
 /// Machines that are being started for requests (platform.md 4.9), from Options::on_wake until they can take
-/// requests or are given up.
+/// requests or are given up. For whoever holds the Dispatch.
 class Wakes {
  public:
   struct Wake {
@@ -21,7 +21,8 @@ class Wakes {
     std::uint32_t ended_starts = 0;  ///< before it
   };
 
-  explicit Wakes(Stats& stats) : stats_(stats) {}
+  /// `counters` counts them.
+  explicit Wakes(Counters& counters) : counters_(counters) {}
 
   bool empty() const { return under_way_.empty(); }
   /// Null when it has ended.
@@ -39,7 +40,7 @@ class Wakes {
   void on_snapshot(const RoutingSnapshot& snapshot);
 
  private:
-  Stats& stats_;
+  Counters& counters_;
   std::vector<Wake> under_way_;  // few
   std::vector<std::uint64_t> failed_;
   std::uint64_t last_number_ = 0;

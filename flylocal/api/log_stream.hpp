@@ -14,7 +14,7 @@
 
 namespace flylocal::api {
 
-/// A ring of numbered records that another thread writes, and how they are shown.
+/// A ring of numbered records that other threads write, and how they are shown.
 template <class Record>
 struct LogSource {
   std::function<std::uint64_t()> end;                                                   ///< the next record's number; any thread
@@ -31,7 +31,7 @@ Task<> stream_log(sandbox::LogHub& hub, const Request& request, Stream& stream, 
   using namespace std::chrono_literals;
   using namespace asio::experimental::awaitable_operators;
   namespace json = boost::json;
-  // The ring belongs to a thread that has other work: it is read in small parts, and looked at rarely enough.
+  // Its writers have other work: the ring is read in small parts, and looked at rarely enough.
   constexpr std::size_t kRecordsAtOnce = 128;
   constexpr auto kLookAgain = 100ms;
   const auto number_of = [&request](const char* key, std::uint64_t otherwise) -> std::optional<std::uint64_t> {

@@ -48,13 +48,13 @@ json::object status_json(Sandbox& sandbox) {
                      {"backends", std::move(behind)}});
   }
   for (const std::string& note : sandbox.notes()) notes.push_back(json::string(note));
-  const proxy::Stats& stats = sandbox.proxy().stats();
+  const proxy::Stats stats = sandbox.proxy().stats();
   return {{"pid", ::getpid()},
           {"apps", std::move(apps)},
           {"machines", std::move(machines)},
           {"ports", std::move(ports)},
           {"notes", std::move(notes)},
-          {"proxy", {{"requests", stats.requests.load()}, {"clients_now", stats.clients_now.load()}, {"upstream_idle", stats.upstream_idle.load()}}},
+          {"proxy", {{"requests", stats.requests}, {"clients_now", stats.clients_now}, {"upstream_idle", stats.upstream_idle}}},
           {"dns", {{"queries", sandbox.dns().statistics().queries.load()}}}};
 }
 

@@ -280,6 +280,7 @@ int run_sandbox(const ProjectOptions& options, const SandboxOptions& how, std::f
   sandbox_options.edge_region = options.edge_region;
   sandbox_options.autostop_interval = *interval;
   sandbox_options.faithful_errors = options.faithful_errors;
+  sandbox_options.proxy_threads = options.proxy_threads;
   sandbox_options.http_checks = how.http_probe;
   auto sandbox = sandbox::Sandbox::create(context.get_executor(), *privilege, std::move(*store), std::move(*apps), std::move(sandbox_options));
   if (!sandbox) {

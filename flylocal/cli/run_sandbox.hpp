@@ -12,6 +12,9 @@
 
 namespace flylocal::cli {
 
+/// More than any host's clients could keep busy; each costs memory of its own.
+inline constexpr std::size_t kMostProxyThreads = 64;
+
 /// Which projects run, and how.
 struct ProjectOptions {
   std::vector<std::filesystem::path> directories;  ///< empty: the current one
@@ -24,6 +27,7 @@ struct ProjectOptions {
   std::string edge_region;               ///< whose edge takes the clients; empty: the first project's primary region
   std::string autostop_interval;         ///< "300s", "0"; empty: the default
   bool faithful_errors = false;          ///< the proxy's own answers have no body
+  std::size_t proxy_threads = 1;         ///< 1 to kMostProxyThreads
 };
 
 /// Where notes and progress go: people's terminal, or nowhere when stdout carries JSON.

@@ -48,7 +48,7 @@ Sandbox::Sandbox(Executor main, store::Store store, std::vector<project::AppSpec
 Sandbox::~Sandbox() {
   if (servers_ended_) return;
   // After a failed create() the servers may run with nobody to await their end.
-  if (proxy_) run_blocking(*proxy_thread_, proxy_->shutdown(0ms));
+  if (proxy_) run_blocking(*proxy_threads_.front(), proxy_->shutdown(0ms));
   if (dns_) run_blocking(*dns_thread_, dns_->shutdown());
 }
 
@@ -96,9 +96,13 @@ Result<> Sandbox::start_threads(const Options& options) {
   if (!backbone) return backbone.error();
   backbone_thread_ = std::move(*backbone);
   auto inside = [this]() { return backbone_->network_namespace().enter(); };
-  auto proxy = WorkerThread::start("proxy", inside);
-  if (!proxy) return proxy.error();
-  proxy_thread_ = std::move(*proxy);
+  std::vector<Executor> proxy_executors;
+  for (std::size_t i = 0; i < options.proxy_threads; ++i) {
+    auto proxy = WorkerThread::start(i == 0 ? "proxy" : fmt::format("proxy-{}", i + 1), inside);
+    if (!proxy) return proxy.error();
+    proxy_executors.push_back((*proxy)->executor());
+    proxy_threads_.push_back(std::move(*proxy));
+  }
   auto dns = WorkerThread::start("dns", inside);
   if (!dns) return dns.error();
   dns_thread_ = std::move(*dns);
@@ -117,7 +121,7 @@ Result<> Sandbox::start_threads(const Options& options) {
     asio::post(executor_, [this, machine_id = std::string(id)] { wake(machine_id); });
   };
   proxy_options.faithful_errors = options.faithful_errors;
-  proxy_ = std::make_unique<proxy::Proxy>(proxy_thread_->executor(), proxy_options);
+  proxy_ = std::make_unique<proxy::Proxy>(proxy_executors, proxy_options);
   return {};
 }
 
@@ -360,9 +364,8 @@ Task<bool> Sandbox::put_to_rest(std::shared_ptr<Machine> machine, AutostopChoice
     ~Draining() { machine.set_draining(false); }
     Machine& machine;
   } draining(*machine);
+  // A request that has chosen the machine before is in its load afterwards.
   publish();
-  // The proxy's thread takes the snapshot before this; a request that chose the machine before is in its load now.
-  co_await proxy_thread_->run([] { return 0; });
   if (choice.must_be_idle && load_of(*machine) > 0) co_return false;
   proxy_->announce_leave(machine->id());
   const auto deadline = std::chrono::steady_clock::now() + kDrainPatience;
@@ -432,7 +435,7 @@ Task<> Sandbox::shutdown() {
   co_await tasks_.wait();
   logs_.close();
   // The objects stay: until the control socket is closed, somebody may ask for their figures.
-  co_await run_to_end(proxy_thread_->executor(), proxy_->shutdown(kProxyGrace));
+  co_await run_to_end(proxy_threads_.front()->executor(), proxy_->shutdown(kProxyGrace));
   co_await run_to_end(dns_thread_->executor(), dns_->shutdown());
   co_await forwarder_->shutdown();
   servers_ended_ = true;

@@ -41,9 +41,9 @@ struct SandboxNetwork {
 
 /// A running emulator: networks, machines, proxy, DNS.
 ///
-/// Theory of operation. The main thread (host's network namespace) owns this object and all machines. Three
+/// Theory of operation. The main thread (host's network namespace) owns this object and all machines. The
 /// worker threads live in the backbone namespace: `backbone` makes namespaces and clones machines (so it lives as
-/// long as any machine), `proxy` and `dns` serve. On every change of a machine the main thread publishes fresh
+/// long as any machine), `proxy` (one or more) and `dns` serve. On every change of a machine the main thread publishes fresh
 /// snapshots to both servers, once per turn of its loop. Order of members is order of life.
 class Sandbox {
  public:
@@ -61,6 +61,7 @@ class Sandbox {
     std::chrono::milliseconds autostop_interval = std::chrono::minutes(5);
     bool http_checks = true;       ///< else the health checks by HTTP are connects alone
     bool faithful_errors = false;  ///< the proxy's own answers have no body
+    std::size_t proxy_threads = 1;
   };
 
   /// Makes the namespaces and threads and opens the host's ports; no machine runs yet.
@@ -151,7 +152,8 @@ class Sandbox {
   const netns::Privilege* privilege_ = nullptr;
   LogHub logs_;
   Notifier changed_;
-  std::unique_ptr<WorkerThread> backbone_thread_, proxy_thread_, dns_thread_;
+  std::unique_ptr<WorkerThread> backbone_thread_, dns_thread_;
+  std::vector<std::unique_ptr<WorkerThread>> proxy_threads_;
   std::optional<netns::Backbone> backbone_;
   std::optional<netns::RefusalWatch> refusal_watch_;
   std::set<netns::Refusal> refusals_;

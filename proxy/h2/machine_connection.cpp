@@ -162,7 +162,7 @@ void MachineConnection::on_head(Stream& stream, const HeadText& head, bool ends)
 }
 
 bool MachineConnection::submit_head(Stream& stream, std::string_view bytes) {
-  // One thread runs the proxy; the memory is used within this call only.
+  // The memory is used within this call only.
   thread_local http1::RequestHead head;
   thread_local std::vector<nghttp2_nv> fields;
   if (http1::parse_request_head(bytes, head)) return false;

@@ -22,18 +22,18 @@ http1::BodyScanner scanner_for(const AnswerHead& head, bool to_head_request) {
   return BodyScanner::until_close();
 }
 
-Flow<> serve_stream(Edge& edge, Arrival arrival, std::unique_ptr<Channel> channel) {
-  HttpSession session(edge, std::move(arrival), std::move(channel));
-  edge.sessions.push_back(session);
+Flow<> serve_stream(Worker& worker, Arrival arrival, std::unique_ptr<Channel> channel) {
+  HttpSession session(worker, std::move(arrival), std::move(channel));
+  worker.sessions.push_back(session);
   co_await session.run();
 }
 
 }  // namespace
 
-ServerConnection::ServerConnection(Edge& edge, Arrival how, std::unique_ptr<Channel> channel)
-    : Session(*edge.poller, std::move(how), std::move(channel)),
-      Connection(*edge.poller, edge.buffers, wakeup, Role::server),
-      edge_(edge) {
+ServerConnection::ServerConnection(Worker& worker, Arrival how, std::unique_ptr<Channel> channel)
+    : Session(*worker.poller, std::move(how), std::move(channel)),
+      Connection(*worker.poller, worker.buffers, wakeup, Role::server),
+      worker_(worker) {
   submit_settings({{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxStreams},
                    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(kStreamWindow)},
                    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(kMaxHeaderList)},
@@ -49,7 +49,7 @@ ServerConnection::~ServerConnection() {
 Flow<> ServerConnection::run(std::string_view already_read) {
   bool going_on = already_read.empty() || feed(already_read);
   while (going_on && !must_stop()) {
-    if (edge_.phase != Edge::Phase::serving && !std::exchange(said_goodbye_, true)) submit_goaway();
+    if (worker_.phase != Worker::Phase::serving && !std::exchange(said_goodbye_, true)) submit_goaway();
     going_on = advance(client()) && look_at_clock();
     if (going_on) co_await wakeup.wait();
   }
@@ -64,7 +64,7 @@ bool ServerConnection::look_at_clock() {
     if (std::exchange(is_idle_, false)) deadline.clear();
     return true;
   }
-  if (!std::exchange(is_idle_, true)) deadline.set_after(edge_.options.keep_alive_limit);
+  if (!std::exchange(is_idle_, true)) deadline.set_after(worker_.options.keep_alive_limit);
   if (!deadline.passed()) return true;
   if (!std::exchange(said_goodbye_, true)) submit_goaway();
   advance(client());
@@ -75,7 +75,7 @@ Flow<> ServerConnection::linger() {
   if (client_left()) co_return;
   client().shutdown_write();
   deadline.set_after(kLingerLimit);
-  Buffer in(edge_.buffers);
+  Buffer in(worker_.buffers);
   for (std::size_t dropped = 0; dropped < kLingerBytes;) {
     Transfer got = client().read(in.space());
     in.clear();
@@ -101,15 +101,15 @@ void ServerConnection::on_head(Stream& stream, const HeadText& head, bool ends) 
   stream.is_head_request_ = head.is_head_request();
   stream.may_upgrade_ = head.is_extended_connect();
   if (head.is_too_large()) {
-    count(edge_.stats.bad_requests);
+    count(worker_.stats.bad_requests);
     stream.in_ended_ = ends;
     stream.out_state_ = Stream::Out::ended;
     nghttp2_nv status = field(":status", "431");
     nghttp2_submit_response(session(), stream.id_, &status, 1, nullptr);
     return;
   }
-  if (!head.append_request(stream.in_, ends, edge_.random, stream.in_framing_)) {
-    count(edge_.stats.bad_requests);
+  if (!head.append_request(stream.in_, ends, worker_.random, stream.in_framing_)) {
+    count(worker_.stats.bad_requests);
     stream.in_ended_ = true;
     send_reset(stream, NGHTTP2_PROTOCOL_ERROR);
     return;
@@ -129,16 +129,16 @@ void ServerConnection::serve(Stream& stream) {
     stream.note_readable();
     return;
   }
-  auto channel = std::make_unique<StreamChannel>(*edge_.poller, wakeup);
+  auto channel = std::make_unique<StreamChannel>(*worker_.poller, wakeup);
   bind(stream, *channel, true);
   stream.note_readable();
   Arrival how = arrival;
   how.http2 = true;
-  edge_.flows.start(serve_stream(edge_, std::move(how), std::move(channel)));
+  worker_.flows.start(serve_stream(worker_, std::move(how), std::move(channel)));
 }
 
 bool ServerConnection::submit_head(Stream& stream, std::string_view bytes) {
-  // One thread runs the proxy; the memory is used within this call only.
+  // The memory is used within this call only.
   thread_local AnswerHead head;
   if (!head.read(bytes)) return false;
   bool upgraded = head.status == 101;
@@ -199,9 +199,9 @@ void ServerConnection::end_idle_channels() {
 
 }  // namespace h2
 
-Flow<> serve_http2(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read) {
-  h2::ServerConnection session(edge, std::move(arrival), std::move(client));
-  edge.sessions.push_back(session);
+Flow<> serve_http2(Worker& worker, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read) {
+  h2::ServerConnection session(worker, std::move(arrival), std::move(client));
+  worker.sessions.push_back(session);
   co_await session.run(already_read);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "proxy/edge.hpp"
+#include "proxy/worker.hpp"
 #include "proxy/h2/connection.hpp"
 
 namespace flylocal::proxy::h2 {
@@ -12,7 +12,7 @@ inline constexpr std::uint32_t kMaxStreams = 250;
 /// one, so that a stream costs no coroutine.
 class ServerConnection final : public Session, private Connection {
  public:
-  ServerConnection(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client);
+  ServerConnection(Worker& worker, Arrival arrival, std::unique_ptr<Channel> client);
   ~ServerConnection() override;
 
   /// `already_read`: what the client has sent so far. Ends when the connection does.
@@ -23,7 +23,7 @@ class ServerConnection final : public Session, private Connection {
  private:
   using Channels = boost::intrusive::list<StreamChannel, boost::intrusive::constant_time_size<false>>;
 
-  bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off; }
+  bool must_stop() const { return worker_.phase == Worker::Phase::breaking_off; }
   bool look_at_clock();
   Flow<> linger();
 
@@ -35,7 +35,7 @@ class ServerConnection final : public Session, private Connection {
   void serve(Stream& stream);
   void end_idle_channels();
 
-  Edge& edge_;
+  Worker& worker_;
   Channels idle_;  ///< their sessions wait for the next stream
   bool is_idle_ = false;
   bool said_goodbye_ = false;
@@ -47,6 +47,6 @@ namespace flylocal::proxy {
 
 /// Serves a client that speaks HTTP/2, by ALPN or with prior knowledge (RFC 9113 3.2 and 3.3). `already_read` begins
 /// with the client's preface, or is empty; it is used up before the first wait.
-Flow<> serve_http2(Edge& edge, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read);
+Flow<> serve_http2(Worker& worker, Arrival arrival, std::unique_ptr<Channel> client, std::string_view already_read);
 
 }  // namespace flylocal::proxy

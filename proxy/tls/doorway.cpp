@@ -81,8 +81,8 @@ std::optional<Choice> choose(const RoutingSnapshot& snapshot, ListenerId listene
 
 class Doorway final : public Session {
  public:
-  Doorway(Edge& edge, Arrival how, std::unique_ptr<TlsSocket> client)
-      : Session(*edge.poller, std::move(how), std::move(client)), edge_(edge) {}
+  Doorway(Worker& worker, Arrival how, std::unique_ptr<TlsSocket> client)
+      : Session(*worker.poller, std::move(how), std::move(client)), worker_(worker) {}
 
   /// True: the client is through.
   Flow<bool> run(bool postgres);
@@ -97,15 +97,15 @@ class Doorway final : public Session {
   Flow<> refuse(std::string text);
   Flow<> refuse_postgres(PostgresOpening opening);
   void record(std::string_view code, std::string_view detail);
-  bool must_stop() const { return edge_.phase == Edge::Phase::breaking_off || deadline.passed(); }
+  bool must_stop() const { return worker_.phase == Worker::Phase::breaking_off || deadline.passed(); }
 
-  Edge& edge_;
-  const Clock::time_point arrived_ = edge_.poller->now();
+  Worker& worker_;
+  const Clock::time_point arrived_ = worker_.poller->now();
   const std::chrono::system_clock::time_point at_ = std::chrono::system_clock::now();
 };
 
 Flow<bool> Doorway::run(bool postgres) {
-  deadline.set_after(edge_.options.tls_handshake_limit);
+  deadline.set_after(worker_.options.tls_handshake_limit);
   if (postgres) {
     const bool goes_on = co_await open_postgres();
     if (!goes_on) co_return false;
@@ -128,7 +128,7 @@ Flow<bool> Doorway::read_more() {
     const Transfer got = tls().read_early();
     if (got.status == Transfer::Status::moved) co_return true;
     if (got.status != Transfer::Status::blocked) co_return false;
-    if (edge_.phase != Edge::Phase::serving && tls().early().empty()) co_return false;
+    if (worker_.phase != Worker::Phase::serving && tls().early().empty()) co_return false;
     co_await wakeup.wait();
     if (must_stop()) co_return false;
   }
@@ -178,23 +178,23 @@ Flow<> Doorway::refuse_postgres(PostgresOpening opening) {
 }
 
 Flow<bool> Doorway::shake_hands() {
-  tls().begin_handshake([this](std::string_view name) { return choose(*edge_.snapshot, arrival.listener, name); });
+  tls().begin_handshake([this](std::string_view name) { return choose(*worker_.snapshot, arrival.listener, name); });
   for (;;) {
     const TlsSocket::Shake shake = tls().shake_hands();
     if (shake == TlsSocket::Shake::done) {
-      count(edge_.stats.tls_handshakes);
-      if (tls().resumed()) count(edge_.stats.tls_resumed);
+      count(worker_.stats.tls_handshakes);
+      if (tls().resumed()) count(worker_.stats.tls_resumed);
       deadline.clear();
       co_return true;
     }
     if (shake == TlsSocket::Shake::failed) {
-      count(edge_.stats.tls_failures);
+      count(worker_.stats.tls_failures);
       record(tls().failure_code(), tls().failure());
       co_return false;
     }
     co_await wakeup.wait();
     if (!must_stop()) continue;
-    count(edge_.stats.tls_failures);
+    count(worker_.stats.tls_failures);
     if (deadline.passed()) record("PT08", "the handshake was not completed in time");
     co_return false;
   }
@@ -205,15 +205,15 @@ void Doorway::record(std::string_view code, std::string_view detail) {
   const std::string client_ip = address_text(arrival.client.address());
   RequestRecord record;
   record.at = at_;
-  record.edge_region = edge_region_of(edge_, edge_.snapshot->find_port(arrival.listener), {});
+  record.edge_region = edge_region_of(worker_, worker_.snapshot->find_port(arrival.listener), {});
   record.client = client_ip;
   record.protocol = ClientProtocol::tls;
   record.host = tls().server_name();
   record.error = code;
   record.detail = detail;
   record.aborted = true;
-  record.total = edge_.poller->now() - arrived_;
-  edge_.log.note(record);
+  record.total = worker_.poller->now() - arrived_;
+  worker_.edge->log.note(record);
 }
 
 Flow<> Doorway::answer_plain() {
@@ -224,8 +224,8 @@ Flow<> Doorway::answer_plain() {
     if (!came) co_return;
   }
   if (request.state == PlainRequest::State::other) co_return client().reset();
-  const PublishedPort* port = edge_.snapshot->find_port(arrival.listener);
-  count(edge_.stats.bad_requests);
+  const PublishedPort* port = worker_.snapshot->find_port(arrival.listener);
+  count(worker_.stats.bad_requests);
   co_await refuse(plain_request_refusal(request, port && port->handlers.http));
 }
 
@@ -243,19 +243,19 @@ Flow<> Doorway::refuse(std::string text) {
 
 }  // namespace
 
-Flow<Entered> enter(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client) {
+Flow<Entered> enter(Worker& worker, Arrival arrival, UniqueFd client) {
   Entered entered;
-  const PublishedPort* port = edge.snapshot->find_port(arrival.listener);
-  if (!port || !edge.leaves) co_return entered;
+  const PublishedPort* port = worker.snapshot->find_port(arrival.listener);
+  if (!port || !worker.edge->leaves) co_return entered;
   const bool postgres = port->handlers.pg_tls;
   // Until the doorway has it, nobody is to be told its news.
   struct Nobody final : Turn {
     void take_turn() override {}
   } nobody;
-  auto socket = std::make_unique<TlsSocket>(*edge.poller, nobody, edge.buffers, *edge.leaves);
-  socket->adopt(client->release());
-  Doorway doorway(edge, std::move(arrival), std::move(socket));
-  edge.sessions.push_back(doorway);
+  auto socket = std::make_unique<TlsSocket>(*worker.poller, nobody, worker.buffers, *worker.edge->leaves);
+  socket->adopt(std::move(client));
+  Doorway doorway(worker, std::move(arrival), std::move(socket));
+  worker.sessions.push_back(doorway);
   const bool through = co_await doorway.run(postgres);
   if (!through) co_return entered;
   entered.arrival = doorway.arrival;

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "proxy/edge.hpp"
+#include "proxy/worker.hpp"
 
 namespace flylocal::proxy::tls {
 
@@ -18,6 +18,6 @@ struct Entered {
 /// Options::tls_handshake_limit. Clients that speak plain HTTP or plain PostgreSQL are told so, in their language.
 /// Whose name has no certificate is turned away (PT05): a name needs to be one of the port's routes; a client that
 /// names an address, localhost or nothing gets the default backend.
-Flow<Entered> enter(Edge& edge, Arrival arrival, std::unique_ptr<Socket> client);
+Flow<Entered> enter(Worker& worker, Arrival arrival, UniqueFd client);
 
 }  // namespace flylocal::proxy::tls

@@ -53,6 +53,7 @@ Connection LeafCache::new_connection() {
 }
 
 Result<> LeafCache::show(SSL& connection, std::string_view name, bool self_signed) {
+  const std::lock_guard lock(mutex_);
   auto context = context_for(name, self_signed);
   if (!context) return context.error();
   // The connection holds the context from here on, so that the cache may drop it.

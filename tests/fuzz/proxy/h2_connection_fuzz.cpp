@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "proxy/edge.hpp"
 #include "proxy/h2/server_connection.hpp"
+#include "proxy/worker.hpp"
 
 using namespace flylocal;
 using namespace flylocal::proxy;
@@ -46,16 +46,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const std::string kBegin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
   std::string bytes = kBegin + std::string(reinterpret_cast<const char*>(data), size);
   asio::io_context context{1};
-  Edge edge(context.get_executor(), Options{});
-  edge.poller->start();
-  Wakeup nobody(*edge.poller);
-  edge.flows.start(serve_http2(edge, {}, std::make_unique<SilentChannel>(*edge.poller, nobody), bytes));
-  for (int rounds = 0; edge.flows.size() > 0; ++rounds) {
+  auto worker = std::make_shared<Worker>(context.get_executor(), std::make_shared<Edge>(Options{}));
+  worker->poller->start();
+  Wakeup nobody(*worker->poller);
+  worker->flows.start(serve_http2(*worker, {}, std::make_unique<SilentChannel>(*worker->poller, nobody), bytes));
+  for (int rounds = 0; worker->flows.size() > 0; ++rounds) {
     if (rounds > 1000) std::abort();
     context.restart();
     context.poll();
   }
-  if (!edge.sessions.empty()) std::abort();
-  edge.poller->stop();
+  if (!worker->sessions.empty()) std::abort();
+  worker->poller->stop();
   return 0;
 }

@@ -71,7 +71,7 @@ std::uint64_t waiting(const ProxyWorld& world) { return world.stats().waiting_no
 
 /// Sends a request and waits until the proxy has looked for a machine.
 Wire send(ProxyWorld& world, std::string_view path) {
-  auto before = world.stats().requests.load();
+  auto before = world.stats().requests;
   Wire client = world.connect();
   client.write(get(path));
   CHECK(eventually([&] { return world.stats().requests > before; }));

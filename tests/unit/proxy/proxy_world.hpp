@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <future>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -10,7 +11,7 @@
 #include "proxy/proxy.hpp"
 #include "wire.hpp"
 
-/// A proxy on its own thread, between scripted machines and clients, all on loopback.
+/// A proxy on threads of its own, between scripted machines and clients, all on loopback.
 namespace flylocal::proxy::test {
 
 /// Plays the app in a machine: runs `script` for each connection, on a thread of its own, and closes after
@@ -100,12 +101,29 @@ inline Options quick_options() {
   return options;
 }
 
+/// An io_context with its thread.
+class WorkerThread {
+ public:
+  WorkerThread() : work_(context_.get_executor()), thread_([this] { context_.run(); }) {}
+  ~WorkerThread() {
+    work_.reset();
+    thread_.join();
+  }
+  Executor executor() { return context_.get_executor(); }
+
+ private:
+  asio::io_context context_{1};
+  asio::executor_work_guard<Executor> work_;
+  std::thread thread_;
+};
+
 /// The proxy with one published port, whose one service "hello" is the default.
 class ProxyWorld {
  public:
   explicit ProxyWorld(std::vector<Upstream> machines, Options options = quick_options(),
-                      Handlers handlers = {.http = true}, ConcurrencyType type = ConcurrencyType::requests)
-      : proxy_(context_.get_executor(), std::move(options)) {
+                      Handlers handlers = {.http = true}, ConcurrencyType type = ConcurrencyType::requests,
+                      std::size_t workers = 1)
+      : threads_(workers), proxy_(executors(), std::move(options)) {
     Service service;
     service.app = "hello";
     service.internal_port = 8080;
@@ -123,17 +141,12 @@ class ProxyWorld {
     UniqueFd listener = open_listener("127.0.0.1");
     port_ = port_of(listener);
     proxy_.listen(ListenerId{1}, std::move(listener));
-    thread_ = std::thread([this] { context_.run(); });
   }
-  ~ProxyWorld() {
-    shutdown(std::chrono::milliseconds(0));
-    work_.reset();
-    thread_.join();
-  }
+  ~ProxyWorld() { shutdown(std::chrono::milliseconds(0)); }
 
   void shutdown(std::chrono::milliseconds grace) {
     if (std::exchange(ended_, true)) return;
-    asio::co_spawn(context_, proxy_.shutdown(grace), asio::use_future).wait();
+    asio::co_spawn(threads_.front().executor(), proxy_.shutdown(grace), asio::use_future).wait();
   }
 
   /// Change it, then publish().
@@ -149,20 +162,24 @@ class ProxyWorld {
     return client;
   }
   std::uint16_t port() const { return port_; }
-  const Stats& stats() const { return proxy_.stats(); }
+  Stats stats() const { return proxy_.stats(); }
   std::uint64_t logged_end() const { return proxy_.logged_end(); }
-  std::vector<LoggedRequest> logged_since(std::uint64_t number, std::size_t most) {
-    return asio::co_spawn(context_, proxy_.logged_since(number, most), asio::use_future).get();
+  std::vector<LoggedRequest> logged_since(std::uint64_t number, std::size_t most) const {
+    return proxy_.logged_since(number, most);
   }
 
  private:
-  asio::io_context context_{1};
-  asio::executor_work_guard<Executor> work_{context_.get_executor()};
+  std::vector<Executor> executors() {
+    std::vector<Executor> all;
+    for (WorkerThread& thread : threads_) all.push_back(thread.executor());
+    return all;
+  }
+
+  std::list<WorkerThread> threads_;
   Proxy proxy_;
   RoutingSnapshot snapshot_;
   std::uint16_t port_ = 0;
   bool ended_ = false;
-  std::thread thread_;
 };
 
 /// Answers each request without a body with `answer`, as long as the connection lasts.

@@ -163,11 +163,10 @@ TEST_CASE("a request id is a ULID of the moment, a dash and the edge's region") 
 
 TEST_CASE("a load ticket counts for as long as it exists") {
   auto load = std::make_shared<UpstreamLoad>();
-  Stats stats;
-  WaitingRoom nobody_waits(stats);
+  Dispatch dispatch;
   {
-    LoadTicket ticket(load, nobody_waits);
-    LoadTicket other(load, nobody_waits);
+    LoadTicket ticket(load, dispatch);
+    LoadTicket other(load, dispatch);
     CHECK(load->current == 2);
     ticket = std::move(other);
     CHECK(load->current == 1);

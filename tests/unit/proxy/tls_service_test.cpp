@@ -15,8 +15,10 @@ namespace {
 /// A proxy with an authority of its own, whose service "hello" has two names; other services can be added.
 struct TlsWorld {
   explicit TlsWorld(std::vector<Upstream> machines, Handlers handlers = {.http = true, .tls = true},
-                    std::function<void(RoutingSnapshot&)> change = {}, std::chrono::milliseconds handshake_limit = 10s)
-      : authority(tls::CertificateAuthority::open(directory.path()).value()), world(std::move(machines), options(handshake_limit), handlers),
+                    std::function<void(RoutingSnapshot&)> change = {}, std::chrono::milliseconds handshake_limit = 10s,
+                    std::size_t workers = 1)
+      : authority(tls::CertificateAuthority::open(directory.path()).value()),
+        world(std::move(machines), options(handshake_limit), handlers, ConcurrencyType::requests, workers),
         client(authority->certificate_path()) {
     PublishedPort& port = world.snapshot().ports[0];
     port.external_port = 443;
@@ -161,9 +163,10 @@ TEST_CASE("versions and ALPN protocols are those of the app that the client name
   CHECK(web.connect({.alpn = "http/1.1"}).protocol() == "http/1.1");
 }
 
-TEST_CASE("sessions are resumed by tickets") {
+TEST_CASE("sessions are resumed by tickets, whichever worker has the client") {
   FakeMachine app(answering(ok("hi")));
-  TlsWorld world({machine("m1", app.endpoint())});
+  const std::size_t workers = GENERATE(1, 2);
+  TlsWorld world({machine("m1", app.endpoint())}, {.http = true, .tls = true}, {}, 10s, workers);
   static thread_local SSL_SESSION* latest = nullptr;
   SSL_CTX_sess_set_new_cb(world.client.context(), [](SSL*, SSL_SESSION* session) {
     if (latest) SSL_SESSION_free(latest);
