@@ -1,5 +1,5 @@
-// The proxy alone, for proxy_speed.py: bench_proxy_server ADDRESS FIRST_PORT SOURCE MACHINE PORT DIRECTORY NAME takes clients on
-// ADDRESS for one machine, reached from SOURCE at MACHINE:PORT, on one thread, over sockets as a sandbox makes them. What it serves
+// The proxy alone, for proxy_speed.py: bench_proxy_server ADDRESS FIRST_PORT SOURCE MACHINE PORT DIRECTORY NAME [THREADS] takes
+// clients on ADDRESS for one machine, reached from SOURCE at MACHINE:PORT, on one thread or THREADS, over sockets as a sandbox makes them. What it serves
 // it prints as lines "ROLE PORT", then "ready": FIRST_PORT is http, the next one plain TCP, the next one http over TLS for NAME, with
 // an authority kept in DIRECTORY. It ends with its standard input.
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <iostream>
 #include <limits>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,12 +53,24 @@ proxy::Service service_of(const asio::ip::address_v4& source, const asio::ip::tc
   return service;
 }
 
+struct Worker {
+  ~Worker() {
+    work.reset();
+    thread.join();
+  }
+  asio::io_context io{1};
+  asio::executor_work_guard<Executor> work{io.get_executor()};
+  std::thread thread{[this] { io.run(); }};
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto first_port = argc == 8 ? port_of(argv[2]) : std::nullopt, machine_port = argc == 8 ? port_of(argv[5]) : std::nullopt;
-  if (!first_port || !machine_port) {
-    std::fputs("usage: bench_proxy_server ADDRESS FIRST_PORT SOURCE MACHINE PORT DIRECTORY NAME\n", stderr);
+  const bool given = argc == 8 || argc == 9;
+  const auto first_port = given ? port_of(argv[2]) : std::nullopt, machine_port = given ? port_of(argv[5]) : std::nullopt;
+  const auto thread_count = argc == 9 ? port_of(argv[8]) : std::uint16_t{1};
+  if (!first_port || !machine_port || !thread_count) {
+    std::fputs("usage: bench_proxy_server ADDRESS FIRST_PORT SOURCE MACHINE PORT DIRECTORY NAME [THREADS]\n", stderr);
     return 2;
   }
   spdlog::set_level(spdlog::level::err);
@@ -73,9 +86,10 @@ int main(int argc, char** argv) {
   proxy::RoutingSnapshot snapshot;
   snapshot.services.push_back(service_of(asio::ip::make_address_v4(argv[3]), {asio::ip::make_address_v4(argv[4]), *machine_port}));
 
-  asio::io_context io(1);
-  const auto work = asio::make_work_guard(io);
-  proxy::Proxy proxy(io.get_executor(), options);
+  std::list<Worker> workers(*thread_count);
+  std::vector<Executor> executors;
+  for (Worker& worker : workers) executors.push_back(worker.io.get_executor());
+  proxy::Proxy proxy(executors, options);
   const auto serve = [&](const char* role, proxy::Handlers handlers) {
     proxy::PublishedPort port;
     port.id = proxy::ListenerId{static_cast<std::uint32_t>(snapshot.ports.size())};
@@ -100,15 +114,10 @@ int main(int argc, char** argv) {
 #endif
 #endif
   proxy.publish(std::make_shared<const proxy::RoutingSnapshot>(std::move(snapshot)));
-  std::thread serving([&io] { io.run(); });
   std::puts("ready");
   std::fflush(stdout);
 
   for (std::string line; std::getline(std::cin, line);) {
   }
-  asio::co_spawn(io, [&]() -> Task<> {
-    co_await proxy.shutdown(std::chrono::milliseconds(0));
-    io.stop();
-  }, asio::detached);
-  serving.join();
+  asio::co_spawn(executors.front(), proxy.shutdown(std::chrono::milliseconds(0)), asio::use_future).get();
 }

@@ -1,9 +1,10 @@
 """flylocal's proxy beside nginx, HAProxy and nghttpx: the same machine behind them, the same veth pairs, one thread each, asked by wrk
 and h2load in turn.
 
-proxy_speed.py BENCH_PROXY_SERVER [--only CASE]... [--rounds N] [--seconds N] [--quick]. Everything runs in three network namespaces of
-its own, as root or as an ordinary user: clients, proxies, and the machine with the app. No proxy does anything while another is asked.
-Each proxy has one core; clients and the app run where they like. The last case, `threads`, gives the peers two.
+proxy_speed.py BENCH_PROXY_SERVER BENCH_LIGHT_APP [--only CASE]... [--rounds N] [--seconds N] [--quick]. Everything runs in three network
+namespaces of its own, as root or as an ordinary user: clients, proxies, and the machine with the app. No proxy does anything while another
+is asked. Each proxy has one core; clients and the app have the others, as it would be chance who disturbs whom on the proxy's. The app does
+as little as can be, since on a host with two cores it is the rest that limits them all. The last case, `threads`, gives the proxies two.
 """
 import argparse
 import contextlib
@@ -96,8 +97,19 @@ def widen_limits():
     return hard
 
 
+CORES = sorted(os.sched_getaffinity(0))
+
+
 def on_first_core():
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    os.sched_setaffinity(0, CORES[:1])
+
+
+def on_all_cores():
+    os.sched_setaffinity(0, CORES)
+
+
+def beside_first_core():
+    os.sched_setaffinity(0, CORES[1:] or CORES)
 
 
 # ---- the proxies ------------------------------------------------------------------------------------------------
@@ -193,7 +205,6 @@ NGINX_MACHINE = """
   server {{
     listen {machine};
     root {directory};
-    location = /small {{ default_type text/plain; return 200 "{small}"; }}
   }}
 """
 
@@ -244,8 +255,10 @@ def make_certificate(directory):
 class World:
     """The namespaces, and what is started in them."""
 
-    def __init__(self, bench_server, directory, clients, machines, files):
+    def __init__(self, bench_server, light_app, directory, clients, machines, files):
         self.bench_server = bench_server
+        self.light_app = light_app
+        self.beside = beside_first_core  # where clients and the app run
         self.directory = directory
         self.clients = clients
         self.machines = machines
@@ -257,37 +270,37 @@ class World:
         return ["nginx", "-p", self.directory, "-e", f"{self.directory}/{name}.log", "-c", path]
 
     @contextlib.contextmanager
-    def machine(self, upgrades=False):
-        """The app: nginx with small and large answers; or, with `upgrades`, a server that makes each connection a WebSocket."""
-        if upgrades:
-            words = [sys.executable, os.path.abspath(__file__), "--take-upgrades"]
+    def machine(self, app="small"):
+        """The app: gives small answers, is nginx with files ("files"), or makes each connection a WebSocket ("upgrades")."""
+        if app == "small":
+            words = [self.light_app, MACHINE, str(MACHINE_PORT), SMALL.decode()]
+        elif app == "files":
+            words = self.nginx_words("machine", NGINX_MACHINE.format(machine=f"{MACHINE}:{MACHINE_PORT}", directory=self.directory))
         else:
-            http = NGINX_MACHINE.format(machine=f"{MACHINE}:{MACHINE_PORT}", directory=self.directory, small=SMALL.decode().replace("\n", "\\n"))
-            words = self.nginx_words("machine", http)
-        with started([*self.machines, *words]):
+            words = [sys.executable, os.path.abspath(__file__), "--take-upgrades"]
+        with started([*self.machines, *words], preexec_fn=self.beside):
             yield
 
     @contextlib.contextmanager
     def proxies(self, threads=None):
-        """Each of them, running on one core. With `threads`: those that can have so many, on all cores."""
+        """Each of them, running on one core. With `threads`: with so many, on all cores."""
         with contextlib.ExitStack() as stack:
             def start(name, words, **named):
-                process = stack.enter_context(started(words, preexec_fn=on_first_core if on_one_core else None, **named))
+                process = stack.enter_context(started(words, preexec_fn=on_first_core if on_one_core else on_all_cores, **named))
                 server = Server(name, {}, process)
                 servers.append(server)
                 return server
 
             servers, on_one_core = [], not threads
-            if on_one_core:
-                ours = start("flylocal", [self.bench_server, EDGE, "8000", INNER, MACHINE, str(MACHINE_PORT), f"{self.directory}/authority", NAME],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-                while (line := ours.process.stdout.readline()) != "ready\n":
-                    if not line:
-                        ours.process.wait()
-                        ours.check_running()
-                    role, port = line.split()
-                    ours.ports[role] = int(port)
             threads = threads or 1
+            ours = start("flylocal", [self.bench_server, EDGE, "8000", INNER, MACHINE, str(MACHINE_PORT), f"{self.directory}/authority", NAME, str(threads)],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            while (line := ours.process.stdout.readline()) != "ready\n":
+                if not line:
+                    ours.process.wait()
+                    ours.check_running()
+                role, port = line.split()
+                ours.ports[role] = int(port)
             facts = {"edge": EDGE, "machine": f"{MACHINE}:{MACHINE_PORT}", "directory": self.directory, "threads": threads,
                      "connections": CONNECTIONS, "files": self.files}
 
@@ -314,7 +327,7 @@ class World:
         sandbox.wait_until(is_right, 20)
 
     def run(self, *words):
-        return subprocess.run([*self.clients, *words], capture_output=True)
+        return subprocess.run([*self.clients, *words], capture_output=True, preexec_fn=self.beside)
 
     def output(self, *words):
         done = self.run(*words)
@@ -384,7 +397,7 @@ def handshakes(world, server, seconds, how):
     """New TLS connections with one request each. wrk is of no use: whether it resumes sessions depends on how the server closes."""
     words = [*world.clients, "openssl", "s_time", "-connect", f"{EDGE}:{server.ports['https']}", "-www", "/small", "-time", str(seconds), "-tls1_3", how]
     begun = time.perf_counter()
-    running = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(SHAKERS)]
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=world.beside) for _ in range(SHAKERS)]
     texts = [process.communicate()[0] for process in running]
     took = time.perf_counter() - begun
     count = 0
@@ -408,6 +421,7 @@ class Case:
     unit: str = "requests/s"
     measure: str = "per_second"
     path: str = "/small"
+    app: str = "small"
     connections: int = CONNECTIONS
     goals: dict = dataclasses.field(default_factory=dict)  # by peer: at least this ratio
     p99_goal: float = 0  # beside nginx, at most
@@ -428,14 +442,14 @@ def shaking(how):
 CLOSE = ("-H", "Connection: close")
 LOADS = {
     "plain": Case("HTTP keep-alive, small answers", "http", asking("http", "/small"), goals={"nginx": 1.0, "HAProxy": 1.0}, p99_goal=1.2),
-    "large": Case("HTTP keep-alive, answers of 1 MB", "http", asking("http", "/1m"), path="/1m", goals={"nginx": 1.0, "HAProxy": 1.0}),
+    "large": Case("HTTP keep-alive, answers of 1 MB", "http", asking("http", "/1m"), path="/1m", app="files", goals={"nginx": 1.0, "HAProxy": 1.0}),
     "connect": Case("HTTP, a new connection for each request", "http", asking("http", "/small", *CLOSE), goals={"nginx": 1.0, "HAProxy": 1.0}),
     "tls": Case("TLS keep-alive, small answers", "https", asking("https", "/small"), goals={"nginx": 0.9}),
     "handshake": Case("TLS 1.3, a new connection and a whole handshake for each request", "https", shaking("-new"), connections=SHAKERS, goals={"nginx": 0.9}),
     "resume": Case("TLS 1.3, a new connection and a resumed session for each request", "https", shaking("-reuse"), connections=SHAKERS, goals={"nginx": 0.9}),
     "h2c": Case(f"HTTP/2 without TLS, {STREAMS} streams a connection", "h2c", asking_h2("h2c"), goals={"nginx": 1.0, "nghttpx": 1.0}),
     "h2": Case(f"HTTP/2 with TLS, {STREAMS} streams a connection", "h2", asking_h2("h2"), goals={"nginx": 1.0, "nghttpx": 1.0}),
-    "tcp": Case("plain TCP, 1 MB at a time", "tcp", asking("tcp", "/1m"), unit="MB/s", measure="mb_per_second", path="/1m"),
+    "tcp": Case("plain TCP, 1 MB at a time", "tcp", asking("tcp", "/1m"), unit="MB/s", measure="mb_per_second", path="/1m", app="files"),
 }
 IDLE = {
     "idle": "idle HTTP connections after one request each",
@@ -450,7 +464,7 @@ def of_turns(ours, theirs):
 
 def compare(world, case, rounds, seconds):
     print(f"{case.title}; {case.connections} connections, {rounds} rounds of {seconds} s:")
-    with world.machine(), world.proxies() as servers:
+    with world.machine(case.app), world.proxies() as servers:
         taking = [server for server in servers if case.role in server.ports]
         if "flylocal" not in [server.name for server in taking]:
             print("  flylocal's proxy does not serve this\n")
@@ -567,7 +581,7 @@ def idle(world, kind, count):
     each = 2 if kind == "websockets" else 1
     count = min(count, (world.files - 500) // each)
     print(f"{count:,} {IDLE[kind]}:")
-    with world.machine(upgrades=kind == "websockets"), world.proxies() as servers:
+    with world.machine("upgrades" if kind == "websockets" else "small"), world.proxies() as servers:
         for server in servers:
             sandbox.wait_until(lambda s=server: s.check_running() or holds(world, s, kind, 20), 20)
             before = server.memory_kb()
@@ -599,10 +613,10 @@ def holds(world, server, kind, count, meanwhile=lambda: None):
 # ---- threads ----------------------------------------------------------------------------------------------------
 
 def scaling(world, rounds, seconds):
-    cores = len(os.sched_getaffinity(0))
+    cores = len(CORES)
+    world.beside = on_all_cores
     print(f"one thread and two, HTTP keep-alive, small answers; {rounds} rounds of {seconds} s, no core of their own"
           + (f"; this host's {cores} cores are too few for two threads, wrk and the app:" if cores < 4 else ":"))
-    print("  flylocal  has one thread for its proxy, whatever the host")
     with world.machine():
         rates = {}
         for _ in range(rounds):
@@ -622,6 +636,7 @@ def scaling(world, rounds, seconds):
 def arguments():
     parser = argparse.ArgumentParser(description="flylocal's proxy beside nginx, HAProxy and nghttpx")
     parser.add_argument("bench_server", metavar="BENCH_PROXY_SERVER")
+    parser.add_argument("light_app", metavar="BENCH_LIGHT_APP")
     parser.add_argument("--only", action="append", choices=[*LOADS, *IDLE, "threads"], help="this case; may be given more than once")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="of a round; many short turns are disturbed less by what else the host does")
@@ -639,7 +654,7 @@ def main():
     if INSIDE not in os.environ:
         go_inside()
     files = widen_limits()
-    print(f"load of the host at the start: {os.getloadavg()[0]:.2f} on {len(os.sched_getaffinity(0))} cores\n", flush=True)
+    print(f"load of the host at the start: {os.getloadavg()[0]:.2f} on {len(CORES)} cores\n", flush=True)
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(sandbox.temporary_directory())
         os.chmod(directory, 0o755)
@@ -649,7 +664,7 @@ def main():
         spare_ports()
         clients = stack.enter_context(neighbour(EDGE, CLIENT))
         machines = stack.enter_context(neighbour(INNER, MACHINE))
-        world = World(given.bench_server, directory, clients, machines, files)
+        world = World(given.bench_server, given.light_app, directory, clients, machines, files)
         wanted = given.only or [*LOADS, *IDLE, "threads"]
         for name, case in LOADS.items():
             if name in wanted:
