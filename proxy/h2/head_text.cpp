@@ -126,6 +126,11 @@ void HeadText::append_response(std::string& out, bool ends, bool bodiless, Frami
   out += "\r\n";
 }
 
+void HeadText::append_upgrade(std::string& out, std::string_view accept) const {
+  append(out, {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
+               accept, "\r\n", fields_, "\r\n"});
+}
+
 void HeadText::append_trailers(std::string& out) const {
   append(out, {"0\r\n", fields_, "\r\n"});
 }

@@ -39,6 +39,8 @@ class HeadText {
   bool append_request(std::string& out, bool ends, RandomBits& random, Framing& framing) const;
   /// Appends an answer's head. `bodiless`: no body follows whatever the fields say (RFC 9112 6.3).
   void append_response(std::string& out, bool ends, bool bodiless, Framing& framing) const;
+  /// Appends the head of an answer that agrees to a WebSocket; `accept` is its Sec-WebSocket-Accept.
+  void append_upgrade(std::string& out, std::string_view accept) const;
   /// Appends the end of a chunked body with these fields as its trailers.
   void append_trailers(std::string& out) const;
 

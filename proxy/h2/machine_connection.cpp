@@ -7,6 +7,7 @@
 
 #include "proxy/http1/head.hpp"
 #include "proxy/upstream_pool.hpp"
+#include "proxy/websocket_accept.hpp"
 
 namespace flylocal::proxy::h2 {
 namespace {
@@ -17,6 +18,8 @@ using http1::FieldId;
 constexpr std::uint32_t kFirstStreams = 100;
 // One connection's streams share one turn; more connections would share no more.
 constexpr std::uint32_t kMostStreams = 250;
+
+constexpr std::string_view kWebSocketKey = "sec-websocket-key";
 
 bool passes(const http1::Field& request_field) {
   switch (request_field.id) {
@@ -121,6 +124,7 @@ bool MachineConnection::look_at_clock() {
     if (!settings_seen()) return !deadline_.passed();
     greeted_ = true;
     deadline_.clear();
+    send_held_heads();
   }
   if (stream_count() > 0) {
     deadline_.clear();
@@ -153,6 +157,14 @@ void MachineConnection::on_head(Stream& stream, const HeadText& head, bool ends)
     stream.end_input();
     return;
   }
+  if (stream.upgrade_ && head.status() / 100 == 2) {
+    head.append_upgrade(stream.in_, stream.upgrade_->accept);
+    stream.in_framing_ = Framing::raw;
+    stream.in_begun_ = true;
+    stream.in_ended_ = ends;
+    stream.note_readable();
+    return;
+  }
   bool interim = head.status() < 200;
   bool bodiless = interim || stream.is_head_request_ || head.status() == 204 || head.status() == 304;
   head.append_response(stream.in_, ends, bodiless, stream.in_framing_);
@@ -166,18 +178,33 @@ bool MachineConnection::submit_head(Stream& stream, std::string_view bytes) {
   thread_local http1::RequestHead head;
   thread_local std::vector<nghttp2_nv> fields;
   if (http1::parse_request_head(bytes, head)) return false;
+  bool upgrades = head.wants_upgrade() && http1::equals_ignoring_case(head.fields.upgrade, "websocket");
+  if (upgrades && !settings_seen()) {
+    stream.upgrade_ = std::make_unique<Stream::Upgrade>(Stream::Upgrade{.head = std::string(bytes), .accept = {}});
+    stream.out_state_ = Stream::Out::body;
+    return true;
+  }
+  upgrades = upgrades && may_connect_websockets();
   fields.clear();
-  fields.push_back(field(":method", head.method));
+  fields.push_back(field(":method", upgrades ? std::string_view("CONNECT") : head.method));
+  if (upgrades) fields.push_back(field(":protocol", "websocket"));
   fields.push_back(field(":scheme", "http"));
   if (!head.host.empty()) fields.push_back(field(":authority", head.host));
   fields.push_back(field(":path", head.target));
+  std::string_view key;
   for (const http1::Field& line : head.fields.list) {
-    if (passes(line)) fields.push_back(field(line.name, line.value, line.id != FieldId::fly_request_id));
+    if (upgrades && http1::equals_ignoring_case(line.name, kWebSocketKey)) {
+      key = line.value;
+    } else if (passes(line)) {
+      fields.push_back(field(line.name, line.value, line.id != FieldId::fly_request_id));
+    }
   }
   // The proxy passes trailers on, whoever asked; servers of gRPC want to be told.
-  fields.push_back(field("te", "trailers"));
+  if (!upgrades) fields.push_back(field("te", "trailers"));
   stream.is_head_request_ = head.method == "HEAD";
-  stream.scanner_ = scanner_for(head.fields);
+  stream.upgrade_.reset();
+  if (upgrades) stream.upgrade_ = std::make_unique<Stream::Upgrade>(Stream::Upgrade{.head = {}, .accept = websocket_accept(key)});
+  stream.scanner_ = upgrades ? http1::BodyScanner::until_close() : scanner_for(head.fields);
   stream.out_state_ = stream.scanner_.ended() ? Stream::Out::ended : Stream::Out::body;
   nghttp2_data_provider body = body_of(stream);
   bool ends = stream.out_state_ == Stream::Out::ended;
@@ -186,6 +213,21 @@ bool MachineConnection::submit_head(Stream& stream, std::string_view bytes) {
   stream.refused_ = id < 0;
   if (id > 0) stream.id_ = id;
   return id > 0;
+}
+
+/// RFC 8441 3
+bool MachineConnection::may_connect_websockets() const {
+  return nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+/// What the machine's settings decide on: they have come.
+void MachineConnection::send_held_heads() {
+  for (Stream& stream : streams()) {
+    if (!stream.upgrade_ || stream.upgrade_->head.empty()) continue;
+    const std::string head = std::move(stream.upgrade_->head);
+    if (!submit_head(stream, head)) fail(stream);
+    want_turn();
+  }
 }
 
 void MachineConnection::after_write(Stream& stream) {

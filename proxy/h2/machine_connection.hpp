@@ -43,6 +43,8 @@ class MachineConnection final : private Turn, private Connection {
   bool finish_connecting();
   bool look_at_clock();
   void set_idle(bool idle);
+  bool may_connect_websockets() const;
+  void send_held_heads();
 
   void on_head(Stream& stream, const HeadText& head, bool ends) override;
   bool submit_head(Stream& stream, std::string_view head) override;

@@ -83,6 +83,7 @@ void Stream::reset() {
   in_at_ = unconsumed_ = 0;
   held_from_ = kNothingHeld;
   in_framing_ = Framing::none;
+  upgrade_.reset();
   out_.clear();
   scanner_ = http1::BodyScanner::none();
   out_state_ = Out::head;

@@ -2,6 +2,7 @@
 
 #include <boost/intrusive/list.hpp>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "proxy/h2/head_text.hpp"
@@ -89,6 +90,13 @@ class Stream : public ListHook {
   Framing in_framing_ = Framing::none;
   bool in_begun_ = false;  ///< the final head has come
   bool in_ended_ = false;
+
+  /// Towards a machine: a request for a WebSocket (RFC 8441).
+  struct Upgrade {
+    std::string head;    ///< until the machine has said whether it takes such requests
+    std::string accept;  ///< the answer's Sec-WebSocket-Accept; empty: the machine was asked for something else
+  };
+  std::unique_ptr<Upgrade> upgrade_;  ///< null for all others
 
   Buffer out_;
   std::string partial_head_;

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "http2_peer.hpp"
+#include "proxy/websocket_accept.hpp"
 
 using namespace flylocal;
 using namespace flylocal::proxy;
@@ -295,4 +296,104 @@ TEST_CASE("a machine's connection that breaks fails what was under way on it") {
   CHECK(has(half.read_to_end(), "half"));
   CHECK(has(read_answer(none), "PU02"));
   CHECK(world.stats().upstream_failures == 2);
+}
+
+TEST_CASE("the answer to a WebSocket's key is RFC 6455's") {
+  CHECK(websocket_accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+namespace {
+
+const std::string kUpgrade =
+    "GET /ws HTTP/1.1\r\nHost: hello.localhost\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Agrees to WebSockets on /ws and sends what comes back in brackets; refuses others.
+void serve_websocket(Http2Peer& peer, std::int32_t id, Notes& seen) {
+  auto& request = peer.messages[id];
+  if (request.field("x-answered") == "") {
+    request.fields.emplace_back("x-answered", "1");
+    std::string names;
+    for (const auto& [name, value] : request.fields) {
+      if (name.starts_with(':') || name.starts_with("sec-websocket") || name == "te") names += name + "=" + value + " ";
+    }
+    seen.add(names);
+    const bool agrees = request.field(":path") == "/ws";
+    if (agrees) {
+      peer.answer(id, {{":status", "200"}, {"sec-websocket-protocol", "chat"}});
+    } else {
+      peer.answer(id, {{":status", "403"}, {"content-length", "2"}});
+      peer.send(id, "no", true);
+      request.begun = false;
+    }
+  }
+  if (!request.body.empty()) peer.send(id, "[" + std::exchange(request.body, "") + "]", false);
+  if (request.ended) {
+    request.begun = false;
+    peer.send(id, "bye", true);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a WebSocket goes to an HTTP/2 app as an extended CONNECT, where the app takes such (RFC 8441)") {
+  Notes seen;
+  FakeMachine app(http2_app([&](Http2Peer& peer, std::int32_t id) { serve_websocket(peer, id, seen); }, 100, true));
+  Http2World world({machine("m1", app.endpoint())});
+  SECTION("from HTTP/1.1, on a new connection and on one that is there") {
+    for (int i = 0; i < 2; ++i) {
+      Wire client = world.connect();
+      client.write(kUpgrade);
+      const std::string head = client.read_head();
+      CHECK(head.starts_with("HTTP/1.1 101 "));
+      CHECK(has(head, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+      CHECK(has(head, "sec-websocket-protocol: chat\r\n"));
+      for (std::string message : {"one", "two", "three"}) {
+        client.write(message);
+        CHECK(client.read_exactly(message.size() + 2) == "[" + message + "]");
+      }
+      client.end_writing();
+      CHECK(client.read_to_end() == "bye");
+      CHECK(has(seen.all().at(static_cast<std::size_t>(i)), ":method=CONNECT :protocol=websocket :scheme=http :authority=hello.localhost :path=/ws "));
+      CHECK_FALSE(has(seen.all()[static_cast<std::size_t>(i)], "sec-websocket-key"));
+    }
+    CHECK(app.accepted() == 1);
+  }
+  SECTION("from HTTP/2") {
+    Http2Client client(world);
+    REQUIRE(client.until([&] { return client.settings[NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL] == 1; }));
+    auto id = client.request({{":method", "CONNECT"}, {":scheme", "http"}, {":authority", "hello.localhost"},
+                              {":path", "/ws"}, {":protocol", "websocket"}, {"sec-websocket-version", "13"}},
+                             true);
+    client.send(id, "early", false);
+    REQUIRE(client.until([&] { return client.messages[id].body == "[early]"; }));
+    CHECK(client.messages[id].field(":status") == "200");
+    client.send(id, "", true);
+    REQUIRE(client.until([&] { return client.messages[id].closed; }));
+    CHECK(client.messages[id].body == "[early]bye");
+  }
+  SECTION("an app that refuses answers as usual") {
+    Wire client = world.connect();
+    std::string refused = kUpgrade;
+    client.write(refused.replace(refused.find("/ws"), 3, "/no"));
+    std::string head;
+    CHECK(read_answer(client, &head) == "no");
+    CHECK(head.starts_with("HTTP/1.1 403 "));
+  }
+  CHECK(eventually([&] { return world.service().upstreams[0].load->current == 0; }));
+}
+
+TEST_CASE("an HTTP/2 app that takes no WebSockets gets the request without the upgrade") {
+  Notes seen;
+  FakeMachine app(http2_app([&](Http2Peer& peer, std::int32_t id) {
+    if (peer.messages[id].ended) seen.add(peer.messages[id].field("upgrade") + "|" + peer.messages[id].field(":protocol"));
+    echo(peer, id);
+  }));
+  Http2World world({machine("m1", app.endpoint())});
+  for (int i = 0; i < 2; ++i) {
+    Wire client = world.connect();
+    client.write(kUpgrade);
+    CHECK(read_answer(client) == "GET /ws ");
+  }
+  CHECK(seen.all() == std::vector<std::string>{"|", "|"});
 }

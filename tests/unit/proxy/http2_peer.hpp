@@ -42,7 +42,8 @@ class Http2Peer {
   };
 
   /// `reads` false: the other end may fill the windows, and is never told that more is welcome.
-  explicit Http2Peer(const UniqueFd& socket, Side side, bool reads = true, std::uint32_t max_streams = 100)
+  explicit Http2Peer(const UniqueFd& socket, Side side, bool reads = true, std::uint32_t max_streams = 100,
+                     bool takes_websockets = false)
       : socket_(socket.get()), side_(side) {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
@@ -60,8 +61,9 @@ class Http2Peer {
     make(&session_, callbacks, this, option);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
-    nghttp2_settings_entry limit{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, max_streams};
-    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &limit, 1);
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, max_streams},
+                                               {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, takes_websockets}};
+    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, side == Side::server ? 2 : 1);
   }
   ~Http2Peer() { nghttp2_session_del(session_); }
   Http2Peer(const Http2Peer&) = delete;
@@ -258,9 +260,9 @@ class Http2Client : private WireHolder, public Http2Peer {
 /// Plays an app that speaks HTTP/2: `serve` is called for each stream as soon as its head is there, and again
 /// whenever more has come, until the connection ends.
 inline FakeMachine::Script http2_app(std::function<void(Http2Peer&, std::int32_t id)> serve,
-                                     std::uint32_t max_streams = 100) {
-  return [serve = std::move(serve), max_streams](Wire& wire, int) {
-    Http2Peer peer(wire.socket(), Http2Peer::Side::server, true, max_streams);
+                                     std::uint32_t max_streams = 100, bool takes_websockets = false) {
+  return [serve = std::move(serve), max_streams, takes_websockets](Wire& wire, int) {
+    Http2Peer peer(wire.socket(), Http2Peer::Side::server, true, max_streams, takes_websockets);
     peer.until([&] {
       for (std::size_t i = 0; i < peer.opened.size(); ++i) {
         auto& message = peer.messages[peer.opened[i]];
