@@ -15,6 +15,8 @@ if [ "$preset" = fuzz ]; then
 else
   # The clients of tests/system/test_dns_clients.py; Erlang is below, as it brings a service.
   packages="$packages bind9-dnsutils bind9-host knot-dnsutils ldnsutils busybox musl-tools libc-ares-dev"
+  # So that machines of ordinary users have more users than root: nginx and PostgreSQL want to be another one.
+  packages="$packages uidmap"
   # Those of tests/system/test_tls.py, test_http2.py and test_real_peers.py.
   packages="$packages nghttp2-client openssl postgresql-client python3-httpx python3-h2 python3-grpcio python3-websockets node-ws"
 fi

@@ -1,4 +1,4 @@
-"""Clients and servers that people use, at the two ends of the proxy: WebSockets of Python and of Node, Go's net/http, nginx and HAProxy
+"""Clients and servers that people use, at the two ends of the proxy: WebSockets of Python and of Node (its server over HTTP/2, too), Go's net/http, nginx and HAProxy
 behind proxy_proto, PostgreSQL behind pg_tls. Those that are not installed are left out by name.
 
 websocket.py and websocket.cjs in http_clients do the same with the URL that they get: they send "hello", then 2 MB of octets, and print
@@ -16,6 +16,7 @@ import unittest
 import harness
 
 CLIENTS = harness.SOURCES / "http_clients"
+NODE_MODULES = "/usr/share/nodejs"
 NGINX = """daemon off;
 pid {dir}/nginx.pid;
 error_log stderr;
@@ -71,18 +72,22 @@ def need(program):
     return path
 
 
+def need_websockets():
+    if not importlib.util.find_spec("websockets"):
+        raise unittest.SkipTest("Python's websockets is not installed")
+
+
+def need_ws():
+    if not os.path.isdir(os.path.join(NODE_MODULES, "ws")):
+        raise unittest.SkipTest("Node's ws is not installed")
+
+
 def ca_of(stage):
     return os.path.join(stage.state_directory, "certs", "ca.pem")
 
 
-@harness.shared_as_root_and_user
-class WebSockets:
-    @classmethod
-    def prepare(cls):
-        if not importlib.util.find_spec("websockets"):
-            raise unittest.SkipTest("Python's websockets is not installed")
-        cls.up = cls.stage.up(cls.stage.app("chat", program="chat.py", arguments="8080"))
-        harness.eventually(lambda: cls.up.get().status == 426, "the server's word that it is for WebSockets")
+class WebSocketClients:
+    """What they do with the app `chat`, once it is up."""
 
     def check(self, *words, **env):
         for url in (f"ws://localhost:{self.up.host_port(80)}/", f"wss://localhost:{self.up.host_port(443)}/"):
@@ -94,10 +99,43 @@ class WebSockets:
         self.check(harness.python(), str(CLIENTS / "websocket.py"), SSL_CERT_FILE=ca_of(self.stage))
 
     def test_node(self):
-        modules = "/usr/share/nodejs"
-        if not os.path.isdir(os.path.join(modules, "ws")):
-            self.skipTest("Node's ws is not installed")
-        self.check(need("node"), str(CLIENTS / "websocket.cjs"), NODE_PATH=modules, NODE_EXTRA_CA_CERTS=ca_of(self.stage))
+        need_ws()
+        self.check(need("node"), str(CLIENTS / "websocket.cjs"), NODE_PATH=NODE_MODULES, NODE_EXTRA_CA_CERTS=ca_of(self.stage))
+
+
+@harness.shared_as_root_and_user
+class WebSockets(WebSocketClients):
+    @classmethod
+    def prepare(cls):
+        need_websockets()
+        cls.up = cls.stage.up(cls.stage.app("chat", program="chat.py", arguments="8080"))
+        harness.eventually(lambda: cls.up.get().status == 426, "the server's word that it is for WebSockets")
+
+
+@harness.shared_as_root_and_user
+class WebSocketsOverHttp2(WebSocketClients):
+    """The app speaks HTTP/2, and the clients do not know."""
+
+    @classmethod
+    def prepare(cls):
+        need_websockets()
+        need_ws()
+        project = cls.stage.project({
+            "fly.toml": f"""app = "chat"
+primary_region = "ams"
+[env]
+  NODE_PATH = "{NODE_MODULES}"
+[processes]
+  app = "{need("node")} chat_http2.cjs 8080"
+[http_service]
+  internal_port = 8080
+  processes = ["app"]
+  [http_service.http_options]
+    h2_backend = true
+""",
+            "chat_http2.cjs": (harness.SOURCES / "apps" / "chat_http2.cjs").read_text()}, "chat")
+        cls.up = cls.stage.up(project)
+        harness.eventually(lambda: cls.up.get().status == 426, "the server's word that it is for WebSockets")
 
 
 @harness.as_root_and_user
@@ -105,8 +143,7 @@ class LeavingMachine:
     """The machine that autostop takes has a WebSocket open."""
 
     def test_the_client_is_told_and_the_others_go_on(self):
-        if not importlib.util.find_spec("websockets"):
-            self.skipTest("Python's websockets is not installed")
+        need_websockets()
         self.up = self.stage.up(
             self.stage.app("chat", program="chat.py", arguments="8080", toml='  auto_stop_machines = "stop"\n  min_machines_running = 0\n',
                            project_file='[[machines]]\n  region = "ams"\n  count = 2\n'),
