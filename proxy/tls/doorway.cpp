@@ -54,24 +54,25 @@ std::string first_name(const RoutingSnapshot& snapshot, const PublishedPort& por
   return first.empty() ? "localhost" : first;
 }
 
+/// The backend that a client gets who names this server; nothing: the name is nobody's here.
+std::optional<BackendIndex> backend_for(const PublishedPort& port, std::string_view server_name) {
+  if (const auto route = port.routes.find(server_name); route != port.routes.end()) return route->second;
+  if (!port.default_backend || *port.default_backend >= port.backends.size()) return std::nullopt;
+  const bool takes_any_name = port.backends[*port.default_backend].tls.default_self_signed;
+  return takes_any_name || names_nobody(server_name) ? port.default_backend : std::nullopt;
+}
+
 std::optional<Choice> choose(const RoutingSnapshot& snapshot, ListenerId listener, std::string_view server_name) {
   const PublishedPort* port = snapshot.find_port(listener);
-  if (!port) return std::nullopt;
-  Choice choice;
-  std::optional<BackendIndex> index;
-  const bool is_known_default = port->default_backend && *port->default_backend < port->backends.size();
-  if (names_nobody(server_name)) {
-    if (is_known_default) index = port->default_backend;
-    if (index) choice.name = first_name(snapshot, *port, *index);
-  } else if (const auto route = port->routes.find(server_name); route != port->routes.end()) {
-    index = route->second;
-    choice.name = server_name;
-  } else if (is_known_default && port->backends[*port->default_backend].tls.default_self_signed) {
-    index = port->default_backend;
-    choice.name = server_name;
-    choice.self_signed = true;
-  }
+  const auto index = port ? backend_for(*port, server_name) : std::nullopt;
   if (!index) return std::nullopt;
+  Choice choice;
+  if (names_nobody(server_name)) {
+    choice.name = first_name(snapshot, *port, *index);
+  } else {
+    choice.name = server_name;
+    choice.self_signed = !port->routes.contains(server_name);
+  }
   const TlsOptions& options = port->backends[*index].tls;
   choice.tls12 = options.tls12;
   choice.tls13 = options.tls13;
@@ -205,7 +206,10 @@ void Doorway::record(std::string_view code, std::string_view detail) {
   const std::string client_ip = address_text(arrival.client.address());
   RequestRecord record;
   record.at = at_;
-  record.edge_region = edge_region_of(worker_, worker_.snapshot->find_port(arrival.listener), {});
+  const PublishedPort* port = worker_.snapshot->find_port(arrival.listener);
+  const auto backend = port ? backend_for(*port, tls().server_name()) : std::nullopt;
+  record.edge_region = edge_region_of(worker_, port, {});
+  if (backend) record.app = worker_.snapshot->service_of(port->backends[*backend]).app;
   record.client = client_ip;
   record.protocol = ClientProtocol::tls;
   record.host = tls().server_name();

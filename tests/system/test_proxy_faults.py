@@ -84,7 +84,7 @@ def client(number, port, count, choices, results):
 
 
 class Faults(harness.Case):
-    def start(self, machines):
+    def start(self, machines, threads=1):
         directory = os.path.join(self.stage.directory, "faults")
         self.log = os.path.join(directory, "requests.log")
         limits = '  [http_service.concurrency]\n    type = "requests"\n    soft_limit = 200\n'
@@ -92,7 +92,7 @@ class Faults(harness.Case):
                                  project_file=f"[[machines]]\n  count = {machines}\n")
         open(self.log, "w").close()
         os.chmod(self.log, 0o666)
-        self.up = self.stage.up(project)
+        self.up = self.stage.up(project, options=["--proxy-threads", str(threads)])
         self.up.wait_until_listening()
 
     def seen(self):
@@ -130,7 +130,13 @@ class Faults(harness.Case):
         harness.eventually(lambda: not left(), lambda: f"no client and no connection left: {left()}")
 
     def test_machines_come_and_go_under_load(self):
-        self.start(MACHINES)
+        self.check_coming_and_going(1, REQUESTS)
+
+    def test_machines_come_and_go_under_load_with_two_threads(self):
+        self.check_coming_and_going(2, REQUESTS // 2)
+
+    def check_coming_and_going(self, threads, requests):
+        self.start(MACHINES, threads)
         machines = [machine["id"] for machine in self.up.machines()]
         chance = random.Random(SEED)
         changes = []
@@ -143,7 +149,7 @@ class Faults(harness.Case):
                 self.assert_ok(done)
                 changes.append(action)
 
-        outcomes = self.run_clients(REQUESTS, [("GET", "answer")] * 6 + [("POST", "answer")] * 3 + [("GET", "slow"), ("POST", "slow"), ("GET", "close")], change)
+        outcomes = self.run_clients(requests, [("GET", "answer")] * 6 + [("POST", "answer")] * 3 + [("GET", "slow"), ("POST", "slow"), ("GET", "close")], change)
         seen = self.seen()
         print(f"{len(outcomes)} requests, {len(changes)} changes, {sum(1 for one in outcomes if one[3] != 200)} POSTs not answered with 200", file=sys.stderr)
         self.assertGreater(len(changes), 10)

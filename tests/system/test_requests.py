@@ -99,7 +99,6 @@ class Requests(Log):
         self.assertIn(b" 400 ", client.recv(65536))
         self.logged(lambda one: one["status"] == 400 and one["method"] == "", "the refused request")
 
-
     def test_a_handshake_that_fails_is_shown_with_its_reason(self):
         port = self.up.host_port(443, "hello")
         for name, code, detail in (("nobody.example", "PT05", "no certificate"), ("hello.localhost", "PT04", "unknown ca")):
@@ -109,6 +108,9 @@ class Requests(Log):
             self.assertEqual((line["error"], line["status"], line["aborted"]), (code, None, True))
             self.assertIn(detail, line["detail"])
             self.assertRegex(self.stage.flylocal("requests").stdout, rf"TLS {name} {code} aborted .*{detail}")
+            # The app's own log has it where the name is the app's.
+            shown = self.assert_ok(self.stage.flylocal("requests", "-a", "hello")).stdout
+            self.assertEqual(f"TLS {name}" in shown, name == "hello.localhost", shown)
             self.assertIn("certificate", self.assert_ok(self.stage.flylocal("explain", code)).stdout)
 
 
