@@ -144,7 +144,7 @@ class Faults(harness.Case):
         def change():
             # The first machine always stays.
             machine = chance.choice(machines[1:])
-            for action in ("stop", "start"):
+            for action in (chance.choice(("stop", "suspend")), "start"):
                 done = self.stage.flylocal("machine", action, machine)
                 self.assert_ok(done)
                 changes.append(action)
