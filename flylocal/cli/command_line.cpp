@@ -145,8 +145,9 @@ class Program {
     sub->add_option("--dns", options.dns_servers, "Ask this name server for names outside instead of the host's; may be given several times")->allow_extra_args(false)->take_all();
     sub->add_option("--dns-order", options.dns_order, "The order of several addresses in an answer: fixed (default) or random");
     sub->add_flag("--faithful-errors", options.faithful_errors, "Leave the proxy's own error answers without a body, as Fly.io does");
-    sub->add_option("--proxy-threads", options.proxy_threads, "How many threads the proxy has, for load tests (default: 1)")
-        ->check(CLI::Range(std::size_t{1}, kMostProxyThreads));
+    sub->add_option("--proxy-threads", options.proxy_threads, fmt::format("Threads of the proxy, 1 to {}: more of them for load tests (default: 1)", kMostProxyThreads))
+        ->check(CLI::Range(std::size_t{1}, kMostProxyThreads))
+        ->option_text("COUNT");
     sub->add_flag("--ptr", options.reverse_names, "Give 6PN addresses reverse names, which Fly.io does not");
   }
   void add_report(CLI::App* sub, ReportOptions& options) {

@@ -353,7 +353,8 @@ class Without(harness.Case):
             self.assertEqual(done.stdout, "", words)
 
     def test_wrong_usage_is_exit_code_2(self):
-        for words in ((), ("nothing",), ("up", "--nothing"), ("machine",), ("scale", "count"), ("completion", "tcsh"), ("dns",), ("dns", "lgo"), ("explain", "dns"), ("dns", "log", "-n", "-1"), ("dig",)):
+        for words in ((), ("nothing",), ("up", "--nothing"), ("machine",), ("scale", "count"), ("completion", "tcsh"), ("dns",), ("dns", "lgo"), ("explain", "dns"), ("dns", "log", "-n", "-1"), ("dig",),
+                      ("up", "--proxy-threads", "0"), ("up", "--proxy-threads", "some")):
             done = self.stage.flylocal(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertTrue(done.stderr.startswith("Error: ") or "Usage: flylocal" in done.stderr, done.stderr)

@@ -45,6 +45,8 @@ class Wire:
 class OneApp(Wire):
     """An app alone on port 80, with a TCP service without handlers beside it."""
 
+    options = ()
+
     @classmethod
     def prepare(cls):
         source = (harness.SOURCES / "apps" / "lines.py").read_text()
@@ -55,7 +57,7 @@ class OneApp(Wire):
             text = file.read()
         with open(os.path.join(project, "fly.toml"), "w") as file:
             file.write(text.replace("[http_service]", f'  raw = "{harness.python()} {project}/lines.py 9000"\n[http_service]'))
-        cls.up = cls.stage.up(project)
+        cls.up = cls.stage.up(project, options=cls.options)
         cls.up.wait_until_listening()
         cls.port = cls.up.host_port()
 
@@ -280,6 +282,18 @@ class OneApp(Wire):
         connection.sendall(b"last words\n")
         connection.shutdown(socket.SHUT_WR)
         self.assertTrue(self.rest(connection).endswith("LAST WORDS\n"))
+
+
+@harness.shared_as_root_and_user
+class OneAppOfThreeThreads(OneApp):
+    """The same, whichever of the proxy's threads has the client."""
+
+    options = ("--proxy-threads", "3")
+
+    def test_there_are_three(self):
+        tasks = f"/proc/{self.up.status()['pid']}/task"
+        names = [open(f"{tasks}/{task}/comm").read().strip() for task in os.listdir(tasks)]
+        self.assertEqual(sorted(name for name in names if name.startswith("proxy")), ["proxy", "proxy-2", "proxy-3"])
 
 
 @harness.shared_as_root_and_user
