@@ -178,7 +178,9 @@ bool MachineConnection::submit_head(Stream& stream, std::string_view bytes) {
   thread_local http1::RequestHead head;
   thread_local std::vector<nghttp2_nv> fields;
   if (http1::parse_request_head(bytes, head)) return false;
-  bool upgrades = head.wants_upgrade() && http1::equals_ignoring_case(head.fields.upgrade, "websocket");
+  // RFC 6455 4.1: a GET; content would have no place before the WebSocket's.
+  bool upgrades = head.wants_upgrade() && http1::equals_ignoring_case(head.fields.upgrade, "websocket") &&
+                  head.method == "GET" && !head.has_body();
   if (upgrades && !settings_seen()) {
     stream.upgrade_ = std::make_unique<Stream::Upgrade>(Stream::Upgrade{.head = std::string(bytes), .accept = {}});
     stream.out_state_ = Stream::Out::body;

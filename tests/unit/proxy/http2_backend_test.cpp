@@ -383,6 +383,17 @@ TEST_CASE("a WebSocket goes to an HTTP/2 app as an extended CONNECT, where the a
   CHECK(eventually([&] { return world.service().upstreams[0].load->current == 0; }));
 }
 
+TEST_CASE("what only looks like a WebSocket's request goes to an HTTP/2 app as it is") {
+  FakeMachine app(http2_app(echo, 100, true));
+  Http2World world({machine("m1", app.endpoint())});
+  for (std::string method : {"POST", "GET"}) {
+    Wire client = world.connect();
+    client.write(method + " /ws HTTP/1.1\r\nHost: hello.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                 "Content-Length: 4\r\n\r\nbody");
+    CHECK(read_answer(client) == method + " /ws body");
+  }
+}
+
 TEST_CASE("an HTTP/2 app that takes no WebSockets gets the request without the upgrade") {
   Notes seen;
   FakeMachine app(http2_app([&](Http2Peer& peer, std::int32_t id) {
