@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "proxy_world.hpp"
+#include "holding_app.hpp"
 
 using namespace flylocal;
 using namespace flylocal::proxy;
@@ -38,36 +38,6 @@ std::string body_of_answer(Wire& client) {
 Concurrency limits(std::uint32_t soft, std::optional<std::uint32_t> hard = {}) {
   return {.type = ConcurrencyType::requests, .soft_limit = soft, .hard_limit = hard};
 }
-
-/// Answers with the request's path, and knows how many requests it had at once at the most.
-class CountingApp {
- public:
-  FakeMachine::Script script() {
-    return [this](Wire& wire, int) {
-      for (;;) {
-        const std::string head = wire.read_head();
-        if (head.empty()) return;
-        const int now = ++in_progress_;
-        for (int most = most_; now > most && !most_.compare_exchange_weak(most, now);) {
-        }
-        const std::string path = head.substr(4, head.find(' ', 4) - 4);
-        arrivals_.add(path);
-        eventually([this] { return open_.load(); });
-        --in_progress_;
-        if (!wire.write(ok(path))) return;
-      }
-    };
-  }
-  void open() { open_ = true; }
-  int most() const { return most_; }
-  std::vector<std::string> arrivals() const { return arrivals_.all(); }
-
- private:
-  std::atomic<bool> open_{false};
-  std::atomic<int> in_progress_{0};
-  std::atomic<int> most_{0};
-  Notes arrivals_;
-};
 
 }  // namespace
 
@@ -110,8 +80,8 @@ TEST_CASE("workers: clients are spread evenly, and each stays with its worker") 
 TEST_CASE("workers: a hard limit holds for all of them together, and nobody is overtaken") {
   constexpr std::size_t kClients = 200;
   const auto type = GENERATE(ConcurrencyType::requests, ConcurrencyType::connections);
-  CountingApp app;
-  FakeMachine served_by(app.script());
+  HoldingApp app;
+  FakeMachine served_by(app.script(""));
   Workers world({machine("m1", served_by.endpoint())}, patient_options(), type);
   world.service().concurrency = {.type = type, .soft_limit = 1, .hard_limit = 2};
   world.publish();
@@ -138,8 +108,8 @@ TEST_CASE("workers: a hard limit holds for all of them together, and nobody is o
 }
 
 TEST_CASE("workers: a request that leaves its place passes its call on to another worker's") {
-  CountingApp app;
-  FakeMachine served_by(app.script());
+  HoldingApp app;
+  FakeMachine served_by(app.script(""));
   Workers world({machine("m1", served_by.endpoint())});
   world.service().concurrency = limits(1, 1);
   world.publish();
@@ -251,8 +221,8 @@ TEST_CASE("workers: WebSockets of all of them are told that their machine goes a
 }
 
 TEST_CASE("workers: the end lets requests of all of them come to theirs, until the grace is over") {
-  CountingApp app;
-  FakeMachine served_by(app.script());
+  HoldingApp app;
+  FakeMachine served_by(app.script(""));
   Workers world({machine("m1", served_by.endpoint())});
   world.service().concurrency = limits(1000);
   world.publish();
