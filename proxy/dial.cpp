@@ -110,6 +110,7 @@ class Search {
       Dispatch::Held held = worker_.hold_dispatch();
       decision = decide(held);
     }
+    outdated_.reset();
     // Whoever starts machines may publish at once what comes of it.
     if (!to_start_.empty()) worker_.options.on_wake(std::exchange(to_start_, {}));
     return decision;
@@ -137,7 +138,8 @@ class Search {
 
  private:
   Next decide(Dispatch::Held& dispatch) {
-    now_ = worker_.poller->now();
+    // Workers' rounds begin at different times; of when a wake is due they must all think the same.
+    now_ = wake_ || !dispatch.wakes().empty() ? Clock::now() : worker_.poller->now();
     end_waiting();
     if (worker_.snapshot != result_.snapshot) {
       result_.outcome = look_up();
@@ -168,7 +170,7 @@ class Search {
 
   /// Finds the port and the service anew in the newest snapshot. What was tried stays so.
   Dialled::Outcome look_up() {
-    auto before = std::move(result_.snapshot);
+    outdated_ = std::move(result_.snapshot);
     const Service* service_before = result_.service;
     result_.snapshot = worker_.snapshot;
     result_.port = result_.snapshot->find_port(session_.arrival.listener);
@@ -186,7 +188,7 @@ class Search {
       if (!tried_before[i]) continue;
       if (auto* same = find_same(result_.service->upstreams, service_before->upstreams[i])) mark_tried(*same);
     }
-    if (place_ && !place_->is_for(*result_.service)) leave_line(true);
+    if (place_ && !place_->is_for(*result_.service)) leave_line(WaitingRoom::Call::routing);
     return Dialled::Outcome::connected;
   }
 
@@ -273,8 +275,8 @@ class Search {
   Next take() {
     result_.upstream = result_.choice.upstream;
     result_.load = LoadTicket(result_.upstream->load, worker_.edge->dispatch);
-    // Whoever was not called has found room that the next in line may share.
-    leave_line(!was_called_);
+    // Only a call for the room of one request says that there is no more. Whoever was not called has found some.
+    leave_line(call_ == WaitingRoom::Call::room ? WaitingRoom::Call::none : WaitingRoom::Call::routing);
     return Next::connect;
   }
 
@@ -285,7 +287,9 @@ class Search {
   }
 
   Next wait_in_line(Dispatch::Held& dispatch) {
-    if (!place_) {
+    if (place_) {
+      place_->found_none();
+    } else {
       if (dispatch.waiting_room().waiting_for(*result_.service) >= worker_.options.max_waiting) {
         count(worker_.stats.queue_refusals);
         return end(Dialled::Outcome::queue_full);
@@ -296,6 +300,8 @@ class Search {
     if (queue_ends_ == kNever) queue_ends_ = now_ + worker_.options.queue_limit;
     wait_ends_ = wake_ ? wake_->due : queue_ends_;
     if (!tried_.empty()) try_again_after_pause();
+    // Room at a machine that this request does not want may do for another.
+    if (call_ != WaitingRoom::Call::none && !tried_.empty()) place_->call_next();
     waiting_since_ = now_;
     return Next::wait;
   }
@@ -305,7 +311,7 @@ class Search {
     if (result_.failed.empty() || cause_is_known(result_.failed) || now_ + pause_ >= patience_ends_) {
       return end(Dialled::Outcome::unreachable);
     }
-    leave_line(was_called_);
+    leave_line(call_);
     watch_.emplace(worker_, session_.wakeup);
     wait_ends_ = kNever;
     try_again_after_pause();
@@ -320,20 +326,21 @@ class Search {
 
   void end_waiting() {
     watch_.reset();
-    was_called_ = place_ && place_->called();
+    call_ = WaitingRoom::Call::none;
     if (!place_) return;
-    place_->answer_call();
+    call_ = place_->answer_call();
     (wake_ ? result_.wake_time : result_.queue_time) += now_ - std::exchange(waiting_since_, now_);
   }
 
-  void leave_line(bool call_next) {
+  /// The next one in line is called for `pass_on`.
+  void leave_line(WaitingRoom::Call pass_on) {
     if (!place_) return;
-    if (call_next) place_->pass_call_on();
+    place_->pass_on(pass_on);
     place_.reset();
   }
 
   Next end(Dialled::Outcome outcome) {
-    leave_line(was_called_);
+    leave_line(call_);
     result_.outcome = outcome;
     return Next::end;
   }
@@ -342,6 +349,8 @@ class Search {
   Session& session_;
   const DialRequest& request_;
   Dialled& result_;
+  /// Perhaps the last reference to it: not to be dropped while the dispatch is held.
+  std::shared_ptr<const RoutingSnapshot> outdated_;
   Tried tried_;
   std::optional<WaitingRoom::Place> place_;
   std::optional<RoutingWatch> watch_;
@@ -355,7 +364,7 @@ class Search {
   Clock::time_point queue_ends_ = kNever;
   Clock::time_point patience_ends_ = kNever;
   bool may_wake_ = true;
-  bool was_called_ = false;
+  WaitingRoom::Call call_ = WaitingRoom::Call::none;  ///< that it looks for a machine upon
   bool was_queued_ = false;
   bool tries_again_ = false;
 };

@@ -10,9 +10,9 @@
 namespace flylocal::proxy {
 
 /// Theory of operation. What all workers of a proxy decide together: which machine takes a request, who waits for one in
-/// which order, and which machine is woken. Whoever decides holds the dispatch, for less than a microsecond and never
-/// across a wait: once when a request gets its machine and once when it gives it back. So a hard limit holds and nobody
-/// is overtaken, however many workers there are. The newest routing belongs to it as well: once publish() has
+/// which order, and which machine is woken. Whoever decides holds the dispatch, for about a microsecond and never across
+/// a wait: once when a request gets its machine and once when it gives it back. So a hard limit holds and requests have
+/// one line, however many workers there are. The newest routing belongs to it as well: once publish() has
 /// returned, every decision is made by the new one, and those made before are in the machines' counts.
 class Dispatch {
  public:

@@ -23,8 +23,12 @@ struct Proxy::Core : std::enable_shared_from_this<Core> {
   void resume() {
     for (auto& listener : listeners) listener->resume();
   }
+  /// On the first worker's thread.
   void enter(Worker::Phase phase) {
-    for (auto& worker : workers) worker->post([one = worker.get(), phase] { one->enter(phase); });
+    first().enter(phase);
+    for (auto& worker : workers) {
+      if (worker != workers.front()) worker->post([one = worker.get(), phase] { one->enter(phase); });
+    }
   }
 
   const std::shared_ptr<Edge> edge;

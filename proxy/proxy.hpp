@@ -67,7 +67,7 @@ class Proxy {
   Proxy(const std::vector<Executor>& workers, Options options);
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
-  /// shutdown() must have ended, unless listen() was never called.
+  /// shutdown() must have ended.
   ~Proxy();
 
   /// From its return on no machine is chosen by an older snapshot; one that was chosen before counts the request in its

@@ -45,7 +45,7 @@ struct Upstream {
   std::string machine_id;
   std::string region;
   /// The address the machine sees as the proxy's: 172.16.a.b (platform.md 1.1). Must be assigned where the
-  /// proxy's thread lives.
+  /// proxy's threads live.
   asio::ip::address_v4 source;
   /// The machine's private IPv4 address and the service's internal_port.
   asio::ip::tcp::endpoint endpoint;

@@ -6,7 +6,7 @@
 
 namespace flylocal::proxy {
 
-/// A number that one thread changes and any reads: to count costs no more than for a plain one.
+/// A number that one thread changes, or whoever holds a lock, and any reads: to count costs no more than for a plain one.
 class Counter {
  public:
   void add(std::uint64_t more) {

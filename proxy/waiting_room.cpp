@@ -22,16 +22,22 @@ class WaitingRoom::Line {
   bool is_served_with(const UpstreamLoad& load) const {
     return std::any_of(loads_.begin(), loads_.end(), [&](const auto& own) { return own.get() == &load; });
   }
-  void call_first() {
-    auto uncalled = std::find_if(places.begin(), places.end(), [](const Place& place) { return !place.called(); });
-    if (uncalled != places.end()) uncalled->call();
+  void call_first(Call what) {
+    auto first = std::find_if(places.begin(), places.end(), [what](const Place& place) { return place.call_ < what; });
+    if (first != places.end()) {
+      first->call(what);
+    } else if (what == Call::room) {
+      ++spare_room;
+    }
   }
   void call_all() {
-    for (Place& place : places) place.call();
+    for (Place& place : places) place.call(Call::routing);
   }
 
   Places<InLine> places;
   std::size_t size = 0;
+  /// Came when all were called already: for those who come next.
+  std::size_t spare_room = 0;
 
  private:
   std::string app_;
@@ -53,7 +59,7 @@ std::size_t WaitingRoom::waiting_for(const Service& service) const {
 
 void WaitingRoom::on_room(const UpstreamLoad& load) {
   for (Line& line : lines_) {
-    if (line.is_served_with(load)) line.call_first();
+    if (line.is_served_with(load)) line.call_first(Call::room);
   }
 }
 
@@ -78,6 +84,9 @@ WaitingRoom::Place::Place(WaitingRoom& room, Bell& bell, Turn& turn, const Servi
   line_.places.push_back(*this);
   ++line_.size;
   waiting_now_.add(1);
+  if (line_.spare_room == 0) return;
+  --line_.spare_room;
+  call(Call::room);
 }
 
 WaitingRoom::Place::~Place() {
@@ -87,7 +96,7 @@ WaitingRoom::Place::~Place() {
   if (line_.size == 0) {
     room_.lines_.remove_if([this](const Line& line) { return &line == &line_; });
   } else if (called()) {
-    line_.call_first();
+    line_.call_first(call_);
   }
 }
 
@@ -95,8 +104,18 @@ bool WaitingRoom::Place::is_for(const Service& service) const {
   return line_.is_for(service);
 }
 
-void WaitingRoom::Place::call() {
-  called_.store(true, std::memory_order_relaxed);
+void WaitingRoom::Place::found_none() {
+  line_.spare_room = 0;
+}
+
+void WaitingRoom::Place::call_next() {
+  const auto behind = std::next(line_.places.iterator_to(*this));
+  const auto uncalled = std::find_if(behind, line_.places.end(), [](const Place& place) { return !place.called(); });
+  if (uncalled != line_.places.end()) uncalled->call(Call::routing);
+}
+
+void WaitingRoom::Place::call(Call what) {
+  call_.store(std::max(call_.load(std::memory_order_relaxed), what), std::memory_order_relaxed);
   if (Hook<Called>::is_linked()) return;
   const bool silent = bell_.called_.empty();
   bell_.called_.push_back(*this);

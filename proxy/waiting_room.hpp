@@ -14,11 +14,12 @@
 
 /// Theory of operation. A request that no machine can take now stands in its service's line. All places of a
 /// line wait for the same: room at a machine of the service. Room comes about in two ways only: a machine has
-/// done a request, which calls one place, the first that is not called yet; or the routing changes, which
-/// calls all of them in their order. A request that comes while others stand in line goes to its end without
-/// looking for a machine, so nobody is overtaken. Nothing is polled.
+/// done a request, which calls one place, the first that is not called yet, or else the next one that comes; or the
+/// routing changes, which calls all of them in their order, and the next one whenever one of them takes a machine.
+/// A request that comes while others stand in line goes to its end without looking for a machine. Nothing is polled.
 /// Requests of several threads stand in one line. A place that is called by another thread is told by its own: the
-/// call rings that thread's bell. All members are for whoever holds the Dispatch, unless they say otherwise.
+/// call rings that thread's bell. So those that are called at once look in their order on each thread, and between
+/// threads as these get to it; one that comes too late keeps its place. All members are for whoever holds the Dispatch, unless they say otherwise.
 namespace flylocal::proxy {
 
 class WaitingRoom {
@@ -27,6 +28,12 @@ class WaitingRoom {
   class Line;
   class Place;
   class Bell;
+  /// What a place is called for, the stronger one later.
+  enum class Call : std::uint8_t {
+    none,
+    room,     ///< of one request
+    routing,  ///< nobody knows how much room there is: whoever finds some calls the next one
+  };
 
  private:
   template <class Tag>
@@ -70,11 +77,15 @@ class WaitingRoom::Place : public Hook<InLine>, public Hook<Called> {
   ~Place();
 
   /// May be asked at any time.
-  bool called() const { return called_.load(std::memory_order_relaxed); }
+  bool called() const { return call_.load(std::memory_order_relaxed) != Call::none; }
   /// Looks for a machine, which uses the call up.
-  void answer_call() { called_.store(false, std::memory_order_relaxed); }
-  /// When the place is left, the next one looks for a machine.
-  void pass_call_on() { called_.store(true, std::memory_order_relaxed); }
+  Call answer_call() { return call_.exchange(Call::none, std::memory_order_relaxed); }
+  /// Looked and found no room.
+  void found_none();
+  /// The first one behind that is not called yet looks for a machine.
+  void call_next();
+  /// When the place is left, the next one is called for this.
+  void pass_on(Call call) { call_.store(call, std::memory_order_relaxed); }
   /// The service may be another one after a change of routing.
   bool is_for(const Service& service) const;
 
@@ -82,20 +93,20 @@ class WaitingRoom::Place : public Hook<InLine>, public Hook<Called> {
   friend class WaitingRoom;
   friend class Line;
   friend class Bell;
-  void call();
+  void call(Call what);
 
   WaitingRoom& room_;
   Bell& bell_;
   Turn& turn_;
   Line& line_;
   Counter& waiting_now_;
-  std::atomic<bool> called_{false};
+  std::atomic<Call> call_{Call::none};
 };
 
 /// How a thread hears that places of its requests are called.
 class WaitingRoom::Bell {
  public:
-  /// `ring` is called on any thread, and not again before answer().
+  /// `ring` is called on any thread when the first place of its own is called.
   explicit Bell(std::function<void()> ring);
 
   /// On the bell's own thread: those that were called get their turns.

@@ -73,8 +73,8 @@ struct Worker : std::enable_shared_from_this<Worker> {
   /// Its session has ended.
   void leave();
 
-  /// Takes the newest routing over. Called where something begins that looks at `snapshot`, too: a busy poller may keep
-  /// the executor from other work for a while, but a request that comes after a change of routing has to see it.
+  /// Takes the newest routing over. Called, too, where a client begins and where a request looks for its machine: a busy
+  /// poller may keep the executor from other work for a while, but no machine may be chosen by what was before.
   void adopt() {
     if (edge->dispatch.version() != version_) adopt_newest();
   }

@@ -197,7 +197,7 @@ bool MachineConnection::submit_head(Stream& stream, std::string_view bytes) {
   for (const http1::Field& line : head.fields.list) {
     if (upgrades && http1::equals_ignoring_case(line.name, kWebSocketKey)) {
       key = line.value;
-    } else if (passes(line)) {
+    } else if (passes(line) && !(upgrades && line.id == FieldId::content_length)) {
       fields.push_back(field(line.name, line.value, line.id != FieldId::fly_request_id));
     }
   }
@@ -248,7 +248,9 @@ void MachineConnection::on_channel_closed(Stream& stream) {
 
 void MachineConnection::on_stream_closed(Stream& stream, std::uint32_t error) {
   if (stream.in_ended_) return;
-  stream.refused_ = error == NGHTTP2_REFUSED_STREAM;
+  // A held head was never sent, and the machine has just said that it takes no more.
+  const bool is_held = stream.id_ == 0 && stream.upgrade_ && settings_seen();
+  stream.refused_ = error == NGHTTP2_REFUSED_STREAM || is_held;
   stream.not_http2_ = connected_ && !settings_seen();
   stream.error_ = error_;
   fail(stream);

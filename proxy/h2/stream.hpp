@@ -94,7 +94,7 @@ class Stream : public ListHook {
   /// Towards a machine: a request for a WebSocket (RFC 8441).
   struct Upgrade {
     std::string head;    ///< until the machine has said whether it takes such requests
-    std::string accept;  ///< the answer's Sec-WebSocket-Accept; empty: the machine was asked for something else
+    std::string accept;  ///< the answer's Sec-WebSocket-Accept; empty until the machine is asked
   };
   std::unique_ptr<Upgrade> upgrade_;  ///< null for all others
 

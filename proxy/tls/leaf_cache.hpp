@@ -42,7 +42,7 @@ class LeafCache {
     Context context;
     std::chrono::steady_clock::time_point made;
   };
-  /// Valid while the cache is locked, as long as nobody else holds it.
+  /// With the lock held; valid until it is released.
   Result<SSL_CTX*> context_for(std::string_view name, bool self_signed);
   Context new_context() const;
 

@@ -129,6 +129,60 @@ TEST_CASE("workers: a request that leaves its place passes its call on to anothe
   CHECK(body_of_answer(waiting.back()) == "/" + std::to_string(2 * kWorkers - 1));
 }
 
+TEST_CASE("workers: who comes while a call is not answered yet gets the room that there is beyond it") {
+  HoldingApp app;
+  FakeMachine served_by(app.script(""));
+  std::atomic<bool> is_held{false}, goes_on{false};
+  Options options = patient_options();
+  options.on_request = [&](const RequestRecord& record) {
+    if (record.status != 400) return;
+    is_held = true;
+    eventually([&] { return goes_on.load(); });
+  };
+  ProxyWorld world({machine("m1", served_by.endpoint())}, options, {.http = true}, ConcurrencyType::requests, 2);
+  world.service().concurrency = limits(2, 2);
+  world.publish();
+  // In turn to the one worker and the other.
+  std::vector<Wire> clients;
+  for (std::size_t i = 0; i < 5; ++i) {
+    clients.push_back(world.connect());
+    CHECK(eventually([&] { return world.stats().clients_now == i + 1; }));
+  }
+  clients[0].write(get("/first"));
+  clients[2].write(get("/second"));
+  CHECK(eventually([&] { return app.arrivals().size() == 2; }));
+  clients[1].write(get("/waits"));
+  CHECK(eventually([&] { return world.stats().waiting_now == 1; }));
+  // Its worker does not hear that it is called.
+  clients[3].write("no request\r\n\r\n");
+  REQUIRE(eventually([&] { return is_held.load(); }));
+  SECTION("room of a second request") {
+    app.release_one();
+    app.release_one();
+    CHECK(body_of_answer(clients[0]) == "/first");
+    CHECK(body_of_answer(clients[2]) == "/second");
+    CHECK(eventually([&] { return world.service().upstreams[0].load->current == 0; }));
+    clients[4].write(get("/late"));
+    CHECK(eventually([&] { return app.arrivals().size() == 3; }));
+    goes_on = true;
+    CHECK(eventually([&] { return app.arrivals().size() == 4; }));
+    app.open();
+  }
+  SECTION("room that a change of routing brings") {
+    world.service().concurrency = limits(4, 4);
+    world.publish();
+    clients[4].write(get("/late"));
+    CHECK(eventually([&] { return world.stats().waiting_now == 2; }));
+    goes_on = true;
+    CHECK(eventually([&] { return app.arrivals().size() == 4; }));
+    app.open();
+    CHECK(body_of_answer(clients[0]) == "/first");
+    CHECK(body_of_answer(clients[2]) == "/second");
+  }
+  CHECK(body_of_answer(clients[1]) == "/waits");
+  CHECK(body_of_answer(clients[4]) == "/late");
+}
+
 TEST_CASE("workers: one machine is woken for the requests of all") {
   FakeMachine app(answering(ok("awake")));
   Notes woken;
