@@ -288,7 +288,8 @@ class Search {
 
   Next wait_in_line(Dispatch::Held& dispatch) {
     if (place_) {
-      place_->found_none();
+      // Who waits for a wake, or has tried a machine in vain, says nothing of the room that others would take.
+      if (!wake_ && tried_.empty()) place_->found_none();
     } else {
       if (dispatch.waiting_room().waiting_for(*result_.service) >= worker_.options.max_waiting) {
         count(worker_.stats.queue_refusals);
